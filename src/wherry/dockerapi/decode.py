@@ -193,11 +193,12 @@ def _optional(kind: inspect.UnionType) -> Reader:
 
 def _list(kind: inspect.ListType | inspect.VarTupleType) -> Reader:
     item, zero = _reader(kind.item_type), _zero(kind.item_type)
+    make = tuple if isinstance(kind, inspect.VarTupleType) else list
 
-    def read(value: Any, where: Where) -> list[Any]:
+    def read(value: Any, where: Where) -> Any:
         if not isinstance(value, list):
             raise _wrong(value, where, f"[]{_go_type(kind.item_type)}")
-        return [zero() if one is None else item(one, where) for one in value]
+        return make(zero() if one is None else item(one, where) for one in value)
 
     return read
 

@@ -1,7 +1,5 @@
 """A container's place in its networks."""
 
-from typing import ClassVar
-
 import msgspec
 
 from wherry.dockerapi.names import go_name
@@ -16,17 +14,11 @@ class EndpointIpamConfig(msgspec.Struct, frozen=True, omit_defaults=True, rename
 
 
 class EndpointSettings(msgspec.Struct, frozen=True, rename=go_name):
-    """What was asked for (first part) and what it became."""
-
-    __omitempty__: ClassVar[frozenset[str]] = frozenset()
+    """What was asked for (config, links, aliases, mac, options, priority) and what it became."""
 
     ipam_config: EndpointIpamConfig | None = msgspec.field(name="IPAMConfig", default=None)
     links: list[str] | None = None
     aliases: list[str] | None = None
-    mac_address: str = ""
-    driver_opts: dict[str, str] | None = None
-    gw_priority: int = 0
-    """The endpoint with the highest value gives the default gateway (API 1.48)."""
     network_id: str = ""
     endpoint_id: str = ""
     gateway: str = ""
@@ -35,6 +27,10 @@ class EndpointSettings(msgspec.Struct, frozen=True, rename=go_name):
     ipv6_gateway: str = ""
     global_ipv6_address: str = ""
     global_ipv6_prefix_len: int = 0
+    mac_address: str = ""
+    driver_opts: dict[str, str] | None = None
+    gw_priority: int = 0
+    """The endpoint with the highest value gives the default gateway (API 1.48)."""
     dns_names: list[str] | None = msgspec.field(name="DNSNames", default=None)
     """Names the container has in this network (API 1.44)."""
 

@@ -1,5 +1,7 @@
 """Requests and answers about processes started in a running container."""
 
+from typing import ClassVar
+
 import msgspec
 
 from wherry.dockerapi.host_config import StringOrList, UInt64
@@ -31,3 +33,31 @@ class ExecStartRequest(msgspec.Struct, frozen=True, rename=go_name):
     tty: bool = False
     console_size: tuple[UInt64, UInt64] | None = None
     """Height, width (API 1.42)."""
+
+
+class ExecProcess(msgspec.Struct, frozen=True):
+    """The command of an exec as inspect shows it."""
+
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(("privileged", "user"))
+
+    tty: bool = False
+    entrypoint: str = ""
+    arguments: tuple[str, ...] = ()
+    privileged: bool | None = None
+    user: str = ""
+
+
+class ExecInspect(msgspec.Struct, frozen=True, rename=go_name):
+    """GET /exec/{id}/json; the exit code is None until the process has ended."""
+
+    id: str
+    running: bool = False
+    exit_code: int | None = None
+    process_config: ExecProcess = ExecProcess()
+    open_stdin: bool = False
+    open_stderr: bool = False
+    open_stdout: bool = False
+    can_remove: bool = False
+    container_id: str = ""
+    detach_keys: str = ""
+    pid: int = 0

@@ -1,6 +1,6 @@
 """Mounts as a client asks for them (`--mount`), sizes in bytes."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import msgspec
 
@@ -55,8 +55,6 @@ class ClusterOptions(msgspec.Struct, frozen=True):
 
 class Mount(msgspec.Struct, frozen=True, omit_defaults=True, rename=go_name):
     """One mount: type `bind`, `volume`, `tmpfs`, `image`, `npipe` or `cluster`."""
-
-    __omitempty__: ClassVar[frozenset[str]] = frozenset()
 
     type: str = ""
     source: str = ""

@@ -1,0 +1,104 @@
+"""What the API tells about images. Sizes in bytes, `created` of lists in seconds."""
+
+from typing import ClassVar
+
+import msgspec
+
+from wherry.dockerapi.container_answers import GraphDriver
+from wherry.dockerapi.containers import ContainerConfig
+from wherry.dockerapi.names import go_name
+from wherry.kit.clock import ZERO
+from wherry.oci.manifest import Descriptor
+
+
+class ImageRootFs(msgspec.Struct, frozen=True, rename=go_name):
+    """The digests of the uncompressed layers, lowest first."""
+
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(("layers",))
+
+    type: str = "layers"
+    layers: tuple[str, ...] | None = None
+
+
+class ImageMetadata(msgspec.Struct, frozen=True, rename=go_name):
+    """What this engine alone knows of the image."""
+
+    last_tag_time: str = ZERO
+
+
+class ImageInspect(msgspec.Struct, frozen=True, rename=go_name):
+    """GET /images/{name}/json; `config` in its full old form, cut by `api.versions`."""
+
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(("variant", "os_version", "descriptor"))
+
+    id: str = msgspec.field(name="Id")
+    repo_tags: tuple[str, ...] = ()
+    repo_digests: tuple[str, ...] = ()
+    parent: str = ""
+    comment: str = ""
+    created: str = ""
+    """Empty where the image does not tell."""
+    container: str = ""
+    container_config: ContainerConfig = ContainerConfig()
+    docker_version: str = ""
+    author: str = ""
+    config: ContainerConfig = ContainerConfig()
+    architecture: str = ""
+    variant: str = ""
+    os: str = ""
+    os_version: str = ""
+    size: int = 0
+    virtual_size: int = 0
+    graph_driver: GraphDriver = GraphDriver()
+    root_fs: ImageRootFs = msgspec.field(name="RootFS", default=ImageRootFs())
+    metadata: ImageMetadata = ImageMetadata()
+    descriptor: Descriptor | None = None
+
+
+class ImageSummary(msgspec.Struct, frozen=True, rename=go_name):
+    """One entry of GET /images/json; -1 where a number was not asked for."""
+
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(("descriptor",))
+
+    containers: int = -1
+    created: int = 0
+    id: str = msgspec.field(name="Id", default="")
+    labels: dict[str, str] | None = None
+    parent_id: str = msgspec.field(name="ParentId", default="")
+    descriptor: Descriptor | None = None
+    repo_digests: tuple[str, ...] | None = ()
+    repo_tags: tuple[str, ...] | None = ()
+    shared_size: int = -1
+    size: int = 0
+    virtual_size: int = 0
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, rename=go_name):
+    """One step of GET /images/{name}/history, newest first; id `<missing>` below the image."""
+
+    comment: str = ""
+    created: int = 0
+    created_by: str = ""
+    id: str = msgspec.field(name="Id", default="<missing>")
+    size: int = 0
+    tags: tuple[str, ...] | None = None
+
+
+class ImageDeleted(msgspec.Struct, frozen=True, omit_defaults=True, rename=go_name):
+    """One thing that DELETE /images/{name} took away: a name or an image."""
+
+    deleted: str = ""
+    untagged: str = ""
+
+
+class ImagesPruned(msgspec.Struct, frozen=True, rename=go_name):
+    """POST /images/prune."""
+
+    images_deleted: tuple[ImageDeleted, ...] | None = None
+    space_reclaimed: int = 0
+
+
+class ImageId(msgspec.Struct, frozen=True):
+    """POST /commit and POST /containers/{id}/exec."""
+
+    id: str = msgspec.field(name="Id")
