@@ -1,0 +1,50 @@
+"""The multiplexed stream of attach and logs (Docker's API, "Stream format").
+
+A frame is one byte of stream number, three of zero, four of length (big endian), and the data.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from wherry.kit.errors import Corrupt, Internal
+
+STDIN, STDOUT, STDERR, SYSTEM = range(4)
+HEADER = 8
+
+
+class Splitter:
+    """Frames from bytes that come cut anywhere; data goes on before its frame is complete."""
+
+    __slots__ = ("_head", "_left", "_stream")
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._left = 0
+        self._stream = STDOUT
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Pairs of stream number and data. Raises Corrupt, and Internal for the error stream."""
+        at = 0
+        while at < len(data):
+            if self._left:
+                piece = data[at : at + self._left]
+                at += len(piece)
+                self._left -= len(piece)
+                yield self._checked(piece)
+                continue
+            need = HEADER - len(self._head)
+            self._head += data[at : at + need]
+            at += need
+            if len(self._head) == HEADER:
+                self._open_frame()
+
+    def _open_frame(self) -> None:
+        self._stream, self._left = struct.unpack(">BxxxL", self._head)
+        if self._stream > SYSTEM:
+            raise Corrupt(f"unrecognized stream: {self._stream}")
+        self._head = b""
+
+    def _checked(self, piece: bytes) -> tuple[int, bytes]:
+        if self._stream == SYSTEM:
+            raise Internal(f"error from daemon in stream: {piece.decode('utf-8', 'replace')}")
+        return self._stream, piece
