@@ -1,0 +1,41 @@
+"""What a create request means where it says nothing. Pure; the result is kept in the ledger."""
+
+from typing import Literal
+
+import msgspec
+
+from wherry.dockerapi.containers import ContainerCreateRequest
+from wherry.dockerapi.host_config import HostConfig, LogConfig, RestartPolicy
+from wherry.engine.spec.mounts import DEFAULT_SHM, MASKED, READONLY
+
+
+def resolved(
+    request: ContainerCreateRequest, runtime: str, cgroup: Literal["v1", "v2", "none"]
+) -> ContainerCreateRequest:
+    """Dockerd's defaults, those that inspect shows."""
+    host = request.host_config
+    private = cgroup == "v2"
+    filled = msgspec.structs.replace(
+        host,
+        network_mode=host.network_mode or "default",
+        ipc_mode=host.ipc_mode or "private",
+        cgroupns_mode=host.cgroupns_mode or ("private" if private else "host"),
+        shm_size=host.shm_size or DEFAULT_SHM,
+        restart_policy=host.restart_policy if host.restart_policy.name else RestartPolicy("no"),
+        log_config=LogConfig(host.log_config.type or "json-file", host.log_config.config or {}),
+        runtime=host.runtime or runtime,
+        oom_kill_disable=bool(host.oom_kill_disable) if cgroup != "v2" else None,
+        memory_swap=host.memory_swap or host.memory * 2,
+        **_paths(host),
+    )
+    return msgspec.structs.replace(request, host_config=filled)
+
+
+def _paths(host: HostConfig) -> dict[str, list[str] | None]:
+    open_paths = host.privileged or "systempaths=unconfined" in (host.security_opt or [])
+    if open_paths:
+        return {"masked_paths": None, "readonly_paths": None}
+    return {
+        "masked_paths": MASKED if host.masked_paths is None else host.masked_paths,
+        "readonly_paths": READONLY if host.readonly_paths is None else host.readonly_paths,
+    }

@@ -1,0 +1,195 @@
+"""Binds, volumes and tmpfs as the client writes them → resolved mount points. Pure.
+
+Three spellings end up as `MountPoint`: `HostConfig.Binds` (`-v`), `HostConfig.Mounts` (`--mount`)
+and `HostConfig.Tmpfs`; the image's and the request's `Volumes` become anonymous volumes where
+nothing else is mounted.
+"""
+
+import posixpath
+import re
+
+from wherry.dockerapi.containers import ContainerCreateRequest
+from wherry.dockerapi.mounts import Mount, TmpfsOptions
+from wherry.engine.records import MountPoint
+from wherry.engine.spec.mounts import PROPAGATIONS, tmpfs_options
+from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.kit.ids import new_id
+
+_VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_MODES = frozenset(("rw", "ro", "z", "Z", "nocopy", *PROPAGATIONS))
+
+
+def resolve(request: ContainerCreateRequest) -> tuple[MountPoint, ...]:
+    """All mount points of a merged request. Raises InvalidInput, Unsupported."""
+    host = request.host_config
+    points = [parse_bind(text, host.volume_driver) for text in host.binds or []]
+    points += [from_mount(each) for each in host.mounts or []]
+    points += [
+        MountPoint("tmpfs", _destination(path), options=tmpfs_options(options))
+        for path, options in (host.tmpfs or {}).items()
+    ]
+    _refuse_duplicates(points)
+    taken = {point.destination for point in points}
+    for path in request.volumes or {}:
+        destination = _destination(path)
+        if destination not in taken:
+            points.append(_anonymous(destination, host.volume_driver))
+    return tuple(points)
+
+
+def parse_bind(text: str, driver: str = "") -> MountPoint:
+    """`[SOURCE:]DESTINATION[:MODE]`. Raises InvalidInput with dockerd's text."""
+    parts = text.split(":")
+    if len(parts) == 1:
+        return _anonymous(_destination(parts[0]), driver)
+    if len(parts) > 3 or not all(parts[:2]):
+        raise InvalidInput(f"invalid volume specification: '{text}'")
+    source, destination = parts[0], _destination(parts[1], text)
+    modes = frozenset(filter(None, parts[2].split(","))) if len(parts) == 3 else frozenset()
+    mode = parts[2] if len(parts) == 3 else ""
+    propagation = _checked_propagation(modes, mode)
+    writable = "ro" not in modes
+    if source.startswith("/"):
+        if "nocopy" in modes:
+            raise InvalidInput(f"invalid mode: {mode}")
+        return MountPoint(
+            "bind",
+            destination,
+            posixpath.normpath(source),
+            propagation=propagation or "rprivate",
+            create_source=True,
+            mode=mode,
+            rw=writable,
+        )
+    if not _VOLUME_NAME.fullmatch(source):
+        raise InvalidInput(
+            f"invalid volume specification: '{text}': \"{source}\" includes invalid characters for "
+            'a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended '
+            "to pass a host directory, use absolute path"
+        )
+    return MountPoint(
+        "volume",
+        destination,
+        name=source,
+        driver=driver or "local",
+        no_copy="nocopy" in modes,
+        mode=mode or "z",
+        rw=writable,
+    )
+
+
+def _checked_propagation(modes: frozenset[str], text: str) -> str:
+    propagations = modes.intersection(PROPAGATIONS)
+    if modes - _MODES or len(propagations) > 1 or {"ro", "rw"} <= modes:
+        raise InvalidInput(f"invalid mode: {text}")
+    return next(iter(propagations), "")
+
+
+def _anonymous(destination: str, driver: str) -> MountPoint:
+    return MountPoint(
+        "volume", destination, name=new_id(), driver=driver or "local", anonymous=True
+    )
+
+
+def from_mount(wanted: Mount) -> MountPoint:
+    """`--mount`. Raises InvalidInput with dockerd's text, Unsupported."""
+    if not wanted.target:
+        raise InvalidInput(
+            f'invalid mount config for type "{wanted.type}": field Target must not be empty'
+        )
+    destination = _destination(wanted.target)
+    if wanted.type == "bind":
+        return _bind_mount(wanted, destination)
+    if wanted.type == "volume":
+        return _volume_mount(wanted, destination)
+    if wanted.type == "tmpfs":
+        if wanted.source:
+            raise InvalidInput(
+                'invalid mount config for type "tmpfs": field Source must not be specified'
+            )
+        return MountPoint("tmpfs", destination, options=_tmpfs(wanted))
+    if wanted.type in ("image", "npipe", "cluster"):
+        raise Unsupported(f"mounts of type {wanted.type!r} are not offered by this engine")
+    raise InvalidInput(f'mount type unknown: "{wanted.type}"')
+
+
+def _bind_mount(wanted: Mount, destination: str) -> MountPoint:
+    kind = 'invalid mount config for type "bind"'
+    if not wanted.source:
+        raise InvalidInput(f"{kind}: field Source must not be empty")
+    if not wanted.source.startswith("/"):
+        raise InvalidInput(f"{kind}: invalid mount path: '{wanted.source}' must be absolute")
+    if wanted.volume_options is not None or wanted.tmpfs_options is not None:
+        raise InvalidInput(f"{kind}: field VolumeOptions must not be specified")
+    options = wanted.bind_options
+    return MountPoint(
+        "bind",
+        destination,
+        posixpath.normpath(wanted.source),
+        rw=not wanted.read_only,
+        propagation=(options.propagation if options else "") or "rprivate",
+        create_source=bool(options and options.create_mountpoint),
+    )
+
+
+def _volume_mount(wanted: Mount, destination: str) -> MountPoint:
+    options = wanted.volume_options
+    if options is not None and options.subpath:
+        raise Unsupported("volume subpaths are not offered by this engine yet")
+    driver = options.driver_config.name if options and options.driver_config else ""
+    if not wanted.source:
+        point = _anonymous(destination, driver)
+    elif _VOLUME_NAME.fullmatch(wanted.source):
+        point = MountPoint("volume", destination, name=wanted.source, driver=driver or "local")
+    else:
+        raise InvalidInput(
+            f'invalid mount config for type "volume": "{wanted.source}" includes '
+            "invalid characters for a local volume name"
+        )
+    no_copy = bool(options and options.no_copy)
+    return MountPoint(
+        "volume",
+        destination,
+        name=point.name,
+        driver=point.driver,
+        anonymous=point.anonymous,
+        rw=not wanted.read_only,
+        no_copy=no_copy,
+        mode="z",
+    )
+
+
+def _tmpfs(wanted: Mount) -> tuple[str, ...]:
+    options = wanted.tmpfs_options or TmpfsOptions()
+    result = ["nosuid", "nodev", "noexec"]
+    if options.size_bytes:
+        result.append(f"size={options.size_bytes}")
+    if options.mode:
+        result.append(f"mode={options.mode:o}")
+    if wanted.read_only:
+        result.append("ro")
+    result += ["=".join(pair) for pair in options.options or []]
+    return tuple(result)
+
+
+def _destination(path: str, whole: str = "") -> str:
+    if not path.startswith("/"):
+        raise InvalidInput(
+            f"invalid volume specification: '{whole or path}': invalid mount config for type "
+            f"\"volume\": invalid mount path: '{path}' mount path must be absolute"
+        )
+    clean = posixpath.normpath("/" + path.lstrip("/"))
+    if clean == "/":
+        raise InvalidInput(
+            f"invalid volume specification: '{whole or path}': invalid specification: "
+            "destination can't be '/'"
+        )
+    return clean
+
+
+def _refuse_duplicates(points: list[MountPoint]) -> None:
+    seen: set[str] = set()
+    for point in points:
+        if point.destination in seen:
+            raise InvalidInput(f"Duplicate mount point: {point.destination}")
+        seen.add(point.destination)
