@@ -77,7 +77,7 @@ def _kind(value: Any) -> str:
 def _wrong(value: Any, where: Where, wanted: str) -> InvalidInput:
     field = f"Go struct field {'.'.join(where)}" if where else "Go value"
     what = _kind(value)
-    if what == "number" and wanted not in ("string", "bool", "[]string"):
+    if what == "number" and wanted.startswith(("int", "uint")):
         what = f"number {value}"
     return InvalidInput(f"json: cannot unmarshal {what} into {field} of type {wanted}")
 
@@ -219,12 +219,16 @@ def _array(kind: inspect.TupleType) -> Reader:
     return read
 
 
-def _map(kind: inspect.DictType) -> Reader:
-    item, zero = _reader(kind.value_type), _zero(kind.value_type)
+def _map(kind: inspect.DictType, name: str = "") -> Reader:
+    zero = _zero(kind.value_type)
+    if isinstance(kind.value_type, inspect.DictType):
+        item = _map(kind.value_type, "struct {}")  # a Go set
+    else:
+        item = _reader(kind.value_type)
 
     def read(value: Any, where: Where) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise _wrong(value, where, f"map[string]{_go_type(kind.value_type)}")
+            raise _wrong(value, where, name or f"map[string]{_go_type(kind.value_type)}")
         return {key: zero() if one is None else item(one, where) for key, one in value.items()}
 
     return read

@@ -31,9 +31,11 @@ def to_tree(value: Any) -> Any:
     return value
 
 
-def _is_empty(value: Any) -> bool:
-    """Go's omitempty: false, 0, nil, and an empty array, map or string. Structs never are."""
-    return value is None or value is False or value in (0, "", [], {}, ())
+def _is_empty(value: Any, is_pointer: bool) -> bool:
+    """Go's omitempty: nil, an empty array, map or string, and of a plain field false and 0."""
+    if value is None or value in ("", [], {}, ()):
+        return True
+    return not is_pointer and value.__class__ in (bool, int) and not value
 
 
 def _omitted(kind: type[msgspec.Struct]) -> frozenset[str]:
@@ -57,13 +59,14 @@ def _order(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
 @cache
 def _writer(kind: type[msgspec.Struct]) -> Writer:
     omitted = _omitted(kind)
-    plan = [(name, encoded, name in omitted) for name, encoded in _order(kind)]
+    pointers = {one.name for one in msgspec.structs.fields(kind) if one.default is None}
+    plan = [(name, encoded, name in omitted, name in pointers) for name, encoded in _order(kind)]
 
     def write(value: Any) -> dict[str, Any]:
         tree = {}
-        for name, encoded, omit in plan:
+        for name, encoded, omit, pointer in plan:
             field = getattr(value, name)
-            if field is msgspec.UNSET or (omit and _is_empty(field)):
+            if field is msgspec.UNSET or (omit and _is_empty(field, pointer)):
                 continue
             simple = field is None or field.__class__ in (str, int, bool)
             tree[encoded] = field if simple else to_tree(field)

@@ -15,6 +15,7 @@ StringOrList = Annotated[list[str], msgspec.Meta(extra={"string_or_list": True})
 """A list that old clients write as one string."""
 UInt16 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 UInt64 = Annotated[int, msgspec.Meta(ge=0, extra={"width": "uint64"})]
+UInt = Annotated[int, msgspec.Meta(ge=0, extra={"width": "uint"})]
 
 
 class RestartPolicy(msgspec.Struct, frozen=True, rename=go_name):
@@ -159,7 +160,7 @@ class HostConfig(Resources, frozen=True, rename=go_name):
     shm_size: int = 0
     sysctls: dict[str, str] | None = None
     runtime: str = ""
-    console_size: tuple[UInt64, UInt64] = (0, 0)
+    console_size: tuple[UInt, UInt] = (0, 0)
     """Height, width."""
     isolation: str = ""
     mounts: list[Mount] | None = None
