@@ -4,9 +4,9 @@ from typing import Final
 
 import msgspec
 
-from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.kit.errors import InvalidInput, NotFound, Unsupported
 from wherry.oci.digest import Digest
-from wherry.oci.platform import Platform
+from wherry.oci.platform import Platform, matches
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -89,9 +89,27 @@ def media_type_of(data: bytes) -> str:
         raise InvalidInput(f"broken manifest: {error}") from error
     if probe.media_type:
         return probe.media_type
-    return OCI_INDEX if probe.manifests is not None else OCI_MANIFEST
+    return OCI_INDEX if bytes(probe.manifests) else OCI_MANIFEST
 
 
 class _Probe(msgspec.Struct, rename="camel"):
     media_type: str = ""
-    manifests: msgspec.Raw | None = None
+    manifests: msgspec.Raw = msgspec.Raw()
+
+
+def select(index: Index, wanted: Platform) -> Descriptor:
+    """The entry for a platform; its very variant before an older one that also runs.
+
+    Entries without a platform are not looked at. Raises NotFound with Docker's text.
+    """
+    offered = [entry for entry in index.manifests if entry.platform is not None]
+    running = [entry for entry in offered if entry.platform and matches(wanted, entry.platform)]
+    if not running:
+        raise NotFound(f"no matching manifest for {wanted} in the manifest list entries")
+    return max(running, key=lambda entry: _rank(wanted, entry))
+
+
+def _rank(wanted: Platform, entry: Descriptor) -> tuple[bool, str]:
+    """`max` keeps the first of equals, and among arm's variants the newest is best."""
+    variant = entry.platform.variant if entry.platform else ""
+    return variant == wanted.variant, variant
