@@ -329,7 +329,7 @@ _X86_64_ONLY = """
     io_setup io_submit get_thread_area epoll_ctl_old epoll_wait_old timer_create vserver
     mq_notify kexec_load waitid set_robust_list get_robust_list vmsplice move_pages preadv
     pwritev rt_tgsigqueueinfo recvmmsg sendmmsg process_vm_readv process_vm_writev execveat
-    preadv2 pwritev2 uretprobe uprobe
+    preadv2 pwritev2 uretprobe uprobe map_shadow_stack
 """
 
 _X32 = {
