@@ -1,0 +1,78 @@
+"""A layer's tar stream becomes the files of one directory."""
+
+import ctypes
+import os
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple
+
+from wherry.layer.extract import Extractor, Policy
+from wherry.layer.intake import Intake
+from wherry.layer.reader import TarReader
+from wherry.layer.whiteout import Style, style
+from wherry.oci.digest import Digest
+
+_SKIPPED_LISTED = 1000
+_libc = ctypes.CDLL(None, use_errno=True)  # unlike linux.libc: lets other threads run meanwhile
+
+
+class Applied(NamedTuple):
+    """What was unpacked. Sizes in bytes; `digest` and `size` are of the stream as it was read.
+
+    skipped: what could not be had here and why, one line each, the first thousand of
+    `skipped_count`.
+    """
+
+    diff_id: Digest
+    diff_size: int
+    entries: int
+    digest: Digest
+    size: int
+    skipped: tuple[str, ...] = ()
+    skipped_count: int = 0
+
+
+def apply(
+    stream: BinaryIO,
+    target: str,
+    *,
+    whiteouts: Style,
+    owners: bool,
+    lowers: Sequence[str] = (),
+) -> Applied:
+    """Unpack a layer into a directory; both digests are made in the same pass.
+
+    lowers: directories of the layers below, uppermost first: where the archive forgot a parent
+    directory, its owner, mode and time are taken from there.
+    The caller makes it durable by `sync`. Raises BrokenArchive (compression, format, members that
+    leave the root), Unavailable (disk full), NotPermitted, OSError (reading the stream).
+    """
+    root_fd = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    policy = Policy(owners=owners, whiteouts=style(whiteouts), lowers=lowers)
+    extractor = Extractor(root_fd, "", policy)
+    try:
+        with Intake(stream) as intake:
+            extractor.unpack(TarReader(iter(intake)))
+    finally:
+        extractor.close()
+        os.close(root_fd)
+    skipped = extractor.skipped
+    return Applied(
+        intake.plain.digest,
+        intake.plain.size,
+        extractor.entries,
+        intake.stored.digest,
+        intake.stored.size,
+        tuple(skipped[:_SKIPPED_LISTED]),
+        len(skipped),
+    )
+
+
+def sync(path: str) -> None:
+    """Make all of the file system that holds `path` durable (syncfs(2)). Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if _libc.syncfs(descriptor) < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, f"syncfs: {os.strerror(number)}", path)
+    finally:
+        os.close(descriptor)
