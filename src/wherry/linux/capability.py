@@ -1,6 +1,7 @@
 """Capabilities of the calling process (capabilities(7)): names, five sets, capset."""
 
 import ctypes
+import errno
 
 from wherry.linux import process
 from wherry.linux.libc import syscall
@@ -83,6 +84,19 @@ def last_known() -> int:
     """The highest capability number of the running kernel."""
     with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
         return int(file.read())
+
+
+def bounding() -> tuple[int, int]:
+    """(our bounding set, the kernel's highest number), asked without /proc."""
+    bits = number = 0
+    while True:
+        try:
+            bits |= process.prctl(process.PR_CAPBSET_READ, number) << number
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return bits, number - 1
+        number += 1
 
 
 def sets_of(pid: int | str = "self") -> dict[str, int]:

@@ -22,6 +22,7 @@ RESOLVE_IN_ROOT = 0x10
 O_PATH = os.O_PATH
 _MAX_LINKS = 40  # the kernel's own limit (path_resolution(7))
 _RETRIES = 32
+_LONGEST_PATH = 4095  # PATH_MAX without its NUL
 
 
 class _OpenHow(ctypes.Structure):
@@ -83,26 +84,28 @@ def make_directories_in_root(root_fd: int, path: str, mode: int = 0o755) -> int:
     for piece in pieces:
         done = f"{done}/{piece}"
         try:
-            following = _enter_or_make(root_fd, current, done, piece, mode)
+            following = _enter_or_make(root_fd, current, done, mode)
         finally:
             os.close(current)
         current = following
     return current
 
 
-def _enter_or_make(root_fd: int, parent_fd: int, path: str, piece: str, mode: int) -> int:
-    """Open `path`, making its last piece where it is missing.
-
-    A link to a place that does not exist yet is an error, not a directory made elsewhere.
-    """
+def _enter_or_make(root_fd: int, parent_fd: int, path: str, mode: int) -> int:
+    """Open `path`, making its last piece, or where a dangling link points, where it is missing."""
     flags = os.O_PATH | os.O_DIRECTORY
     try:
         return open_in_root(root_fd, path, flags)
     except FileNotFoundError:
-        try:
-            os.mkdir(piece, mode, dir_fd=parent_fd)
-        except FileExistsError:
-            os.stat(piece, dir_fd=parent_fd)  # a dangling link: ENOENT names the real fault
+        parent, _, piece = path.rpartition("/")
+    try:
+        os.mkdir(piece, mode, dir_fd=parent_fd)
+    except FileExistsError:
+        target = os.readlink(piece, dir_fd=parent_fd)
+        inside = target if target.startswith("/") else f"{parent}/{target}"
+        if inside == path or len(inside) > _LONGEST_PATH:  # a link onto itself, or growing
+            raise
+        os.close(make_directories_in_root(root_fd, inside, mode))
     return open_in_root(root_fd, path, flags)
 
 

@@ -1,0 +1,107 @@
+"""The stage's part: join namespaces by path, make the user namespace and then the others."""
+
+import errno
+import fcntl
+import os
+
+from wherry.kit.errors import InvalidInput, NotFound
+from wherry.linux import namespace, process
+from wherry.linux.namespace import CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWUSER, FLAGS
+from wherry.runtime.errors import from_os_error
+from wherry.runtime.handshake import Channel
+from wherry.runtime.spec_types import ClockOffset, Linux, Namespace
+
+_NS_GET_NSTYPE = 0xB703
+
+
+def join_by_path(linux: Linux) -> None:
+    """Join every namespace that has a path; all are opened before the first is joined.
+
+    A namespace may belong to the user namespace that is joined as well, or to the one we come
+    from: those that we may not join yet are tried again after the user namespace.
+    Raises NotFound, InvalidInput, SetupNotPermitted.
+    """
+    wanted = [entry for entry in linux.namespaces if entry.path]
+    wanted.sort(key=lambda entry: list(FLAGS).index(entry.kind))
+    opened = [(entry, open_namespace(entry)) for entry in wanted]
+    try:
+        user = [pair for pair in opened if pair[0].kind == "user"]
+        others = [pair for pair in opened if pair[0].kind != "user"]
+        later = [pair for pair in others if not _join(*pair, may_wait=bool(user))]
+        for pair in (*user, *later):
+            _join(*pair, may_wait=False)
+    finally:
+        for _, descriptor in opened:
+            os.close(descriptor)
+
+
+def _join(entry: Namespace, descriptor: int, *, may_wait: bool) -> bool:
+    try:
+        namespace.setns(descriptor, FLAGS[entry.kind])
+    except OSError as error:
+        if may_wait and error.errno == errno.EPERM:
+            return False
+        raise from_os_error(f"join {entry.kind} namespace {entry.path}", error) from error
+    return True
+
+
+def open_namespace(entry: Namespace) -> int:
+    """A descriptor on a namespace file that is of the kind it should be."""
+    where = f"{entry.kind} namespace {entry.path}"
+    try:
+        descriptor = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError as error:
+        raise NotFound(f"{where}: no such file") from error
+    except OSError as error:
+        raise from_os_error(where, error) from error
+    try:
+        kind = fcntl.ioctl(descriptor, _NS_GET_NSTYPE)
+    except OSError:
+        kind = 0
+    if kind != FLAGS[entry.kind]:
+        os.close(descriptor)
+        raise InvalidInput(f"{where}: not a {entry.kind} namespace")
+    return descriptor
+
+
+def new_flags(linux: Linux) -> int:
+    """Clone flags of all namespaces that are to be made."""
+    flags = 0
+    for entry in linux.namespaces:
+        flags |= 0 if entry.path else FLAGS[entry.kind]
+    return flags
+
+
+def make_user_namespace(channel: Channel) -> None:
+    """Unshare, have the caller write the maps, and become the new root where there is one."""
+    namespace.unshare(CLONE_NEWUSER)
+    process.set_dumpable(True)  # or our /proc files belong to a root that is not the caller
+    channel.send("map")
+    channel.expect("mapped")
+    become_root()
+
+
+def become_root() -> None:
+    """Take id 0 where the user namespace has it; another map leaves the id that we are."""
+    for kind, change in (("gid", os.setresgid), ("uid", os.setresuid)):
+        if any(line.inside == 0 for line in namespace.read_map("self", kind)):
+            change(0, 0, 0)
+
+
+def make_others(linux: Linux) -> None:
+    """Everything but user and cgroup; pid and time take effect in the next child.
+
+    The cgroup namespace has to wait until we are in our cgroup, which becomes its root.
+    """
+    flags = new_flags(linux) & ~(CLONE_NEWUSER | CLONE_NEWCGROUP)
+    if flags:
+        namespace.unshare(flags)
+    if flags & CLONE_NEWTIME and linux.time_offsets:
+        write_time_offsets(linux.time_offsets)
+
+
+def write_time_offsets(offsets: tuple[ClockOffset, ...]) -> None:
+    """/proc/self/timens_offsets (time_namespaces(7)): before the first child."""
+    lines = "".join(f"{line.clock} {line.seconds} {line.nanoseconds}\n" for line in offsets)
+    with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
+        file.write(lines)

@@ -1,0 +1,217 @@
+"""The container's file system tree: its root, mounts, devices, masks, and the step into it."""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from wherry.kit.errors import Unsupported
+from wherry.linux import mount
+from wherry.linux.mount import Attributes
+from wherry.linux.path import make_directories_in_root, open_in_root
+from wherry.runtime.cgroup_mount import mount_cgroup
+from wherry.runtime.copy_up import copy_tree
+from wherry.runtime.devices import brings_own_dev, make_devices, make_links, wanted_devices
+from wherry.runtime.errors import from_os_error
+from wherry.runtime.masks import make_paths_readonly, mask_paths
+from wherry.runtime.mount_options import MountOptions, propagation_of, sort_options
+from wherry.runtime.placing import place, place_kernel_filesystem
+from wherry.runtime.sources import Sources, apply_attributes, within_bundle
+from wherry.runtime.spec_types import Mount, Spec
+from wherry.runtime.trusted import HostFiles
+
+_WITHOUT_READONLY_SUPERBLOCK = frozenset(
+    ("proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "ramfs", "overlay")
+)
+
+
+class RootFs(NamedTuple):
+    """What the steps below share. `wait_for_cgroup` returns once we are in our cgroup."""
+
+    spec: Spec
+    bundle: str
+    root_fd: int
+    sources: Sources
+    host: HostFiles
+    wait_for_cgroup: Callable[[], None]
+
+
+def attach_root(spec: Spec, bundle: str, sources: Sources) -> int:
+    """Cut the propagation to the host and attach the root's tree; a descriptor on the new root.
+
+    pivot_root wants the mount under the new root not to be shared. Where the tree cannot be
+    attached at its own path (a user namespace may not reach it; a shared propagation is wanted),
+    it is stacked on `/`.
+    """
+    flag, recursive = propagation_of(spec.linux.rootfs_propagation) or (mount.MS_SLAVE, True)
+    mount.mount(None, "/", None, flag | mount.MS_REC)
+    path = within_bundle(bundle, spec.root.path)
+    if flag == mount.MS_SHARED:
+        mount.mount(None, "/", None, mount.MS_PRIVATE)
+        path = "/"
+    del recursive
+    try:
+        mount.move_mount(sources.root, "", mount.AT_FDCWD, path)
+    except PermissionError:
+        mount.move_mount(sources.root, "", mount.AT_FDCWD, "/")
+    return sources.root
+
+
+def mount_all(root: RootFs) -> None:
+    """Every entry of `mounts` in order, then the devices. Errors name the destination."""
+    for index, entry in enumerate(root.spec.mounts):
+        try:
+            _mount_entry(root, index, entry)
+        except OSError as error:
+            raise from_os_error(f"mount {entry.type} to {entry.destination}", error) from error
+    if not brings_own_dev(root.spec):
+        make_devices(root.root_fd, wanted_devices(root.spec), root.sources.devices)
+        make_links(root.root_fd)
+
+
+def _mount_entry(root: RootFs, index: int, entry: Mount) -> None:
+    options = sort_options(entry.options)
+    destination = "/" + entry.destination.lstrip("/")
+    if options.remount:
+        _remount(root.root_fd, destination, options)
+    elif options.bind:
+        source = root.sources.binds[index]
+        place(root.root_fd, source.tree, destination, is_directory=source.is_directory)
+        _propagate(source.tree, options)
+    elif entry.type in ("cgroup", "cgroup2"):
+        root.wait_for_cgroup()
+        mount_cgroup(root.root_fd, destination, options, root.spec.linux)
+    else:
+        _mount_filesystem(root, entry, destination, options)
+
+
+def _remount(root_fd: int, destination: str, options: MountOptions) -> None:
+    if options.data:
+        raise Unsupported(f"mount {destination}: remount with {','.join(options.data)}")
+    target = open_in_root(root_fd, destination, os.O_PATH)
+    try:
+        apply_attributes(target, options)
+        _propagate(target, options)
+    finally:
+        os.close(target)
+
+
+def _propagate(tree: int, options: MountOptions) -> None:
+    """After the move: a shared parent would have made the mount shared again."""
+    for flag, recursive in options.propagation:
+        mount.mount_setattr(tree, Attributes(), propagation=flag, recursive=recursive)
+
+
+def _mount_filesystem(root: RootFs, entry: Mount, destination: str, options: MountOptions) -> None:
+    tree = _create(root, entry, destination, options)
+    try:
+        if options.copy_up:
+            _copy_up(root.root_fd, destination, tree)
+        if options.recursive_attributes != Attributes():
+            mount.mount_setattr(tree, options.recursive_attributes, recursive=True)
+        if entry.type in ("proc", "sysfs"):
+            place_kernel_filesystem(root.root_fd, tree, destination)
+        else:
+            place(root.root_fd, tree, destination, is_directory=True)
+        _propagate(tree, options)
+        if options.readonly and options.copy_up:
+            mount.mount_setattr(tree, Attributes(mount.MOUNT_ATTR_RDONLY))
+    finally:
+        os.close(tree)
+
+
+def _create(root: RootFs, entry: Mount, destination: str, options: MountOptions) -> int:
+    """A detached mount of the file system, writable where something is still to be put into it."""
+    attributes = options.attributes.set
+    if destination == "/dev" or options.copy_up:
+        attributes &= ~mount.MOUNT_ATTR_RDONLY
+    data = options.data
+    if options.readonly and entry.type not in _WITHOUT_READONLY_SUPERBLOCK:
+        data = (*data, "ro")
+    if entry.type == "tmpfs" and not any(word.startswith("mode=") for word in data):
+        data = (*data, *_mode_of(root.root_fd, destination))
+    try:
+        return mount.create(entry.type, entry.source or entry.type, data, attributes)
+    except PermissionError:
+        if entry.type not in ("proc", "sysfs"):
+            raise
+    return _bind_hosts_own(root, entry.type, attributes)
+
+
+def _bind_hosts_own(root: RootFs, fstype: str, attributes: int) -> int:
+    """The caller's /proc or /sys instead of a new one, which a user namespace may be refused.
+
+    The kernel refuses where the outer one is partly covered ("too revealing"), and sysfs also
+    where the network namespace belongs to somebody else.
+    """
+    if fstype == "proc":
+        tree = mount.clone_tree(root.host.proc, "", recursive=True)
+    else:
+        tree = mount.clone_tree(mount.AT_FDCWD, "/sys", recursive=True)
+    mount.mount_setattr(tree, Attributes(), propagation=mount.MS_SLAVE, recursive=True)
+    mount.mount_setattr(tree, Attributes(attributes), recursive=True)
+    return tree
+
+
+def _mode_of(root_fd: int, destination: str) -> tuple[str, ...]:
+    """A tmpfs takes over the mode of the directory under it, as runc's does."""
+    try:
+        directory = open_in_root(root_fd, destination, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return ()
+    try:
+        return (f"mode={os.fstat(directory).st_mode & 0o7777:04o}",)
+    finally:
+        os.close(directory)
+
+
+def _copy_up(root_fd: int, destination: str, tree: int) -> None:
+    made = make_directories_in_root(root_fd, destination)
+    os.close(made)
+    source = open_in_root(root_fd, destination, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        target = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=tree)
+        try:
+            copy_tree(source, target)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def protect(root: RootFs) -> None:
+    """Read-only and masked paths, /dev and the root read-only where asked for."""
+    linux = root.spec.linux
+    make_paths_readonly(root.root_fd, linux.readonly_paths)
+    mask_paths(root.root_fd, linux.masked_paths, root.host.null)
+    for entry in root.spec.mounts:
+        if os.path.normpath(entry.destination) == "/dev":
+            options = sort_options(entry.options)
+            if options.readonly and not options.bind:
+                _make_readonly(root.root_fd, "/dev")
+    if root.spec.root.readonly:
+        mount.mount_setattr(root.root_fd, Attributes(mount.MOUNT_ATTR_RDONLY))
+
+
+def _make_readonly(root_fd: int, path: str) -> None:
+    target = open_in_root(root_fd, path, os.O_PATH)
+    try:
+        mount.mount_setattr(target, Attributes(mount.MOUNT_ATTR_RDONLY))
+    finally:
+        os.close(target)
+
+
+def enter(root: RootFs, *, no_pivot: bool) -> None:
+    """Make the new root ours and let the old one go (pivot_root(2), `.`, `.`)."""
+    os.fchdir(root.root_fd)
+    if no_pivot:
+        mount.move_mount(root.root_fd, "", mount.AT_FDCWD, "/")
+        os.chroot(".")
+    else:
+        mount.pivot_root(".", ".")
+        # the old root now lies on the new one; nothing of its end may reach the host
+        mount.mount(None, ".", None, mount.MS_SLAVE | mount.MS_REC)
+        mount.umount2(".", mount.MNT_DETACH)
+    os.chdir("/")
+    final = propagation_of(root.spec.linux.rootfs_propagation)
+    if final is not None:
+        mount.mount(None, "/", None, final[0] | (mount.MS_REC if final[1] else 0))
