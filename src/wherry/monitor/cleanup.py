@@ -1,0 +1,49 @@
+"""Takes away what a monitor left that was killed: the container, its cgroups, its mounts."""
+
+import contextlib
+import socket
+
+from wherry.kit.errors import WherryError
+from wherry.linux.process import open_checked, pidfd_send_signal, wait_exited
+from wherry.monitor import failure, files
+from wherry.monitor.framing import send_blocking
+from wherry.monitor.namespaces import detach_rootfs
+from wherry.monitor.protocol import Identity, LaunchRequest
+from wherry.monitor.runtimes import CommandLine
+
+_KILL = 9
+_PATIENCE = 10.0
+
+
+def run(request: LaunchRequest, sock: socket.socket) -> None:
+    """Kill init where it still lives, delete through the runtime, answer, leave."""
+    reply: dict[str, object] = {"hello": {}, "event": "cleaned"}
+    try:
+        _clean(request)
+    except (WherryError, OSError) as error:
+        reply = {"event": "failed", "error": failure.to_fields(error)}
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        send_blocking(sock, reply)
+
+
+def _clean(request: LaunchRequest) -> None:
+    record = files.read_record(request.exec_dir)
+    if record is not None and record.init is not None:
+        _end(record.init)
+    CommandLine(request).delete()
+    detach_rootfs(request)
+
+
+def _end(init: Identity) -> None:
+    import os
+
+    try:
+        pidfd = open_checked(init.pid, init.start_time)
+    except (ProcessLookupError, WherryError):
+        return
+    try:
+        with contextlib.suppress(ProcessLookupError):
+            pidfd_send_signal(pidfd, _KILL)
+        wait_exited(pidfd, _PATIENCE)
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,196 @@
+"""The life of one container: made, started, ended, cleaned up."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wherry.kit.errors import Conflict, WherryError
+from wherry.monitor import files, guard, logcompress
+from wherry.monitor.execs import Execs
+from wherry.monitor.log import Log
+from wherry.monitor.loop import Loop
+from wherry.monitor.namespaces import Held, attach_rootfs, detach_rootfs
+from wherry.monitor.process import Process, close_ours, close_theirs, make_pipes, resize
+from wherry.monitor.protocol import Exit, LaunchRequest
+from wherry.monitor.reaper import Reaper, exit_code
+from wherry.monitor.runtimes import Runtime
+from wherry.monitor.stdio import Stdio
+
+GRACE = 2.0
+"""Seconds for output of processes that outlived init (only without a pid namespace of its own)."""
+PATIENCE = 60.0
+"""Seconds for clients to take what is left of the output."""
+_KILL = 9
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class Container:
+    """Owns init, log and execs; `on_gone` is called when nothing is left to do."""
+
+    __slots__ = (
+        "_guard", "_held", "_loop", "_reaper", "_runtime", "_tell", "execs", "exit", "log",
+        "on_gone", "phase", "process", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self, loop: Loop, reaper: Reaper, request: LaunchRequest, runtime: Runtime, tell: Tell
+    ) -> None:
+        self._loop = loop
+        self._reaper = reaper
+        self._runtime = runtime
+        self._tell = tell
+        self._guard = 0
+        self._held: Held | None = None
+        self.request = request
+        self.execs = Execs(loop, reaper, runtime, request.exec_dir, tell)
+        self.exit: Exit | None = None
+        self.log = Log(request.log, self._compress)
+        self.on_gone: Callable[[], None] | None = None
+        self.phase = "creating"
+        self.process: Process | None = None
+
+    def create(self) -> None:
+        """Raises WherryError or OSError; nothing is left then."""
+        attach_rootfs(self.request)
+        try:
+            process = self._terminal() if self.request.tty else self._piped()
+            self._created(process)
+        except (WherryError, OSError):
+            with contextlib.suppress(WherryError, OSError):
+                self._runtime.delete()
+            detach_rootfs(self.request)
+            raise
+
+    def descriptors(self) -> Sequence[int]:
+        """pidfd of init, its network namespace, an rtnetlink socket inside that."""
+        if self._held is None or self.process is None:
+            raise Conflict(f"container {self.request.container_id} has ended")
+        return (self.process.pidfd, self._held.net, self._held.rtnetlink.fileno())
+
+    def start(self) -> None:
+        """Let the program begin. Raises Conflict, ProcessFailed."""
+        if self.phase != "created" or self.process is None:
+            raise Conflict(f"container {self.request.container_id} is {self.phase}, not created")
+        self.process.started = time.time_ns()
+        self._runtime.start()
+        self.phase = "running"
+
+    def running(self) -> Process:
+        """Init, where it lives. Raises Conflict."""
+        if self.process is None or self.phase not in ("created", "running"):
+            raise Conflict(f"container {self.request.container_id} is {self.phase}")
+        return self.process
+
+    def kill(self, number: int, *, everyone: bool) -> None:
+        """A signal to init or to all processes. Raises Conflict."""
+        if everyone:
+            self._runtime.kill(number, everyone=True)
+        else:
+            self.running().kill(number)
+
+    def _terminal(self) -> Process:
+        started = self._runtime.create(None)
+        if self.request.console_size != (0, 0):
+            resize(started.master, *self.request.console_size)
+        process = Process(started, self._stdio())
+        process.stdio.open_terminal(started.master, stdin=self.request.open_stdin)
+        return process
+
+    def _piped(self) -> Process:
+        pipes = make_pipes(stdin=self.request.open_stdin)
+        try:
+            started = self._runtime.create(pipes.theirs)
+        except BaseException:
+            close_ours(pipes)
+            raise
+        finally:
+            close_theirs(pipes)
+        process = Process(started, self._stdio())
+        process.stdio.open(pipes.ours, pipes.stdin)
+        return process
+
+    def _stdio(self) -> Stdio:
+        request = self.request
+        stdio = Stdio(self._loop, self.log, tty=request.tty, once=request.stdin_once)
+        stdio.on_detach = lambda attach: self._tell({"event": "detached", "attach": attach})
+        return stdio
+
+    def _created(self, process: Process) -> None:
+        self.process = process
+        self._reaper.expect(process.identity.pid, self._ended)
+        self._held = Held(process.identity.pid)
+        if not self._runtime.dies_with_us:
+            self._guard = guard.start(process.pidfd, self._runtime.delete)
+        files.write_record(self.request, process.identity)
+        self.phase = "created"
+
+    def _compress(self, path: str, stamp: int, done: Callable[[], None]) -> None:
+        self._reaper.expect(logcompress.start(path, stamp), lambda _status: done())
+
+    # the end, in this order: output, exit.json, those who wait, cgroups, clients
+
+    def _ended(self, status: int) -> None:
+        finished = time.time_ns()
+        stdio = self.running().stdio
+        self.phase = "stopping"
+        if not self.request.own_pid_namespace:
+            with contextlib.suppress(WherryError, OSError):
+                self._runtime.kill(_KILL, everyone=True)
+        stdio.ended()
+        stdio.when_quiet(GRACE, lambda: self._drained(status, finished))
+
+    def _drained(self, status: int, finished: int) -> None:
+        if self.phase != "stopping" or self.process is None:
+            return
+        self.phase = "exited"
+        self.process.stdio.finish_output()
+        self._when_log_is_free(lambda: self._report(status, finished))
+
+    def _when_log_is_free(self, call: Callable[[], None]) -> None:
+        if self.log.busy and self.log.holds:
+            self.log.on_free(call)
+        else:
+            call()
+
+    def _report(self, status: int, finished: int) -> None:
+        process = self.process
+        if process is None or self.exit is not None:
+            return
+        code, number = exit_code(status)
+        self.exit = Exit(code, number, False, process.started, finished, self.log.lost)
+        files.write_exit(self.request.exec_dir, self.exit)
+        self._tell({"event": "exit", "exit": self.exit.to_fields()})
+        self.log.end()
+        if self._held:
+            self._held.close()
+            self._held = None
+        process.close()
+        self._clean_up()
+        process.stdio.on_empty = self._leave_if_done
+        process.stdio.finish_clients()
+        self._loop.later(PATIENCE, process.stdio.drop_clients)
+        self._leave_if_done()
+
+    def _clean_up(self) -> None:
+        if self._guard:
+            os.kill(self._guard, _KILL)
+            self._guard = 0
+        try:
+            self._runtime.delete()
+        except (WherryError, OSError) as error:
+            self._tell({"event": "cleanup_failed", "text": str(error)})
+        detach_rootfs(self.request)
+
+    def _leave_if_done(self) -> None:
+        process = self.process
+        if process is None or process.stdio.has_clients or self.on_gone is None:
+            return
+        if self.log.busy:
+            self.log.on_free(self._leave_if_done)
+            return
+        self.log.close()
+        leave, self.on_gone = self.on_gone, None
+        leave()

@@ -1,0 +1,89 @@
+"""A monitor from its fork to its end."""
+
+import faulthandler
+import os
+import signal
+import socket
+
+from wherry.kit.errors import WherryError
+from wherry.linux.process import become_subreaper, set_name
+from wherry.monitor import failure, files
+from wherry.monitor.container import Container
+from wherry.monitor.loop import Loop
+from wherry.monitor.protocol import LaunchRequest
+from wherry.monitor.reaper import Reaper
+from wherry.monitor.requests import Requests
+from wherry.monitor.runtimes import CommandLine, Runtime
+from wherry.monitor.server import Connection, Server
+
+
+def run(request: LaunchRequest, sock: socket.socket) -> None:
+    """Be the container's monitor until it has ended and all is told.
+
+    To be called in a process that was just forked; `sock` leads to the daemon.
+    """
+    os.setsid()
+    os.umask(0o022)
+    become_subreaper()
+    set_name(f"wherry:{request.container_id[:8]}")
+    loop, reaper = Loop(), Reaper()
+    _handle_signals(loop, reaper, request.exec_dir)
+    Session(loop, reaper, request).run(sock)
+
+
+class Session:
+    """Puts the parts of one monitor together."""
+
+    __slots__ = ("_container", "_loop", "_requests", "_server")
+
+    def __init__(self, loop: Loop, reaper: Reaper, request: LaunchRequest) -> None:
+        files.prepare(request.exec_dir)
+        files.write_record(request, None)
+        self._loop = loop
+        self._container = Container(loop, reaper, request, _runtime(request), self._tell)
+        self._container.on_gone = loop.stop
+        self._requests = Requests(loop, self._container)
+        self._server = Server(loop, self._requests.handle, self._requests.hello)
+
+    def run(self, sock: socket.socket) -> None:
+        """Create the container, then serve until it is gone."""
+        daemon = self._server.add(sock)
+        if self._create(daemon):
+            self._loop.run()
+        self._server.close()
+        if self._container.phase != "exited":
+            files.remove([f"{self._container.request.exec_dir}/monitor.json"])
+        files.remove([files.socket_path(self._container.request.exec_dir)])
+
+    def _create(self, daemon: Connection) -> bool:
+        try:
+            self._container.create()
+            self._server.listen(files.socket_path(self._container.request.exec_dir))
+        except (WherryError, OSError) as error:
+            self._server.greet(daemon)
+            daemon.send({"event": "failed", "error": failure.to_fields(error)})
+            return False
+        self._server.greet(daemon)
+        daemon.send({"event": "created"}, self._container.descriptors())
+        return True
+
+    def _tell(self, fields: dict[str, object]) -> None:
+        self._server.tell(fields)
+
+
+def _runtime(request: LaunchRequest) -> Runtime:
+    return CommandLine(request)
+
+
+def _handle_signals(loop: Loop, reaper: Reaper, exec_dir: str) -> None:
+    def nothing() -> None:
+        """The daemon's and the terminal's signals are not for us."""
+
+    ignored = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+    loop.on_signals({signal.SIGCHLD: reaper.collect, **dict.fromkeys(ignored, nothing)})
+
+    def show(_number: int, _frame: object) -> None:
+        with open(f"{exec_dir}/stack.txt", "w") as file:
+            faulthandler.dump_traceback(file)
+
+    signal.signal(signal.SIGUSR1, show)

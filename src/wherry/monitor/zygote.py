@@ -1,0 +1,111 @@
+"""The process that forks monitors: single-threaded, warm, with nothing in its hands.
+
+It is started once from a sealed copy of the interpreter, so a container that gets at
+/proc/PID/exe of a process made here finds a file that cannot be changed (CVE-2019-5736). It holds
+no descriptor but the daemon's socket, is not dumpable, and ends when the daemon does. What it
+forks lives on.
+"""
+
+import contextlib
+import errno
+import gc
+import json
+import os
+import signal
+import socket
+import traceback
+
+from wherry.linux import fdpass
+from wherry.linux.process import close_all_except, set_dumpable, set_name
+from wherry.monitor import cleanup, main
+from wherry.monitor.protocol import VERSION, Fields, LaunchRequest
+
+SOCKET = 3
+"""The descriptor on which the daemon's socket is inherited."""
+MESSAGE = 1 << 20
+
+
+def serve() -> None:
+    """Fork on request until the daemon's end is closed."""
+    _become_quiet()
+    sock = socket.socket(fileno=SOCKET)
+    os.set_inheritable(SOCKET, False)
+    gc.collect()
+    gc.freeze()
+    _say(sock, {"ready": VERSION})
+    while True:
+        request = _receive(sock)
+        if request is None:
+            return
+        _forked(sock, *request)
+
+
+def _become_quiet() -> None:
+    """No terminal, no dump, no other descriptors, no zombies."""
+    os.setsid()
+    set_name("wherry-zygote")
+    set_dumpable(False)
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number, inheritable=True)
+    close_all_except([0, 1, 2, SOCKET])
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps what we do not wait for
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _receive(sock: socket.socket) -> tuple[Fields, list[int]] | None:
+    try:
+        data, fds = fdpass.receive(sock, MESSAGE)
+    except OSError as error:
+        if error.errno in (errno.ECONNRESET, errno.EPIPE):
+            return None
+        raise
+    return (json.loads(data), fds) if data else None
+
+
+def _forked(sock: socket.socket, fields: Fields, fds: list[int]) -> None:
+    try:
+        pid = os.fork()
+    except OSError as error:
+        _say(sock, {"id": fields.get("id"), "error": f"fork: {error.strerror}"})
+        pid = -1
+    if pid == 0:
+        sock.close()
+        _child(fields, fds)
+    for fd in fds:
+        os.close(fd)
+
+
+def _child(fields: Fields, fds: list[int]) -> None:
+    """Never returns: what is above us on the stack is the zygote's."""
+    status = 1
+    exec_dir = str(fields.get("launch", {}).get("exec_dir", ""))
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _work(fields, socket.socket(fileno=fds[0]))
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - the process ends here, whatever it was
+        _keep(exec_dir, error)
+    finally:
+        os._exit(status)
+
+
+def _work(fields: Fields, sock: socket.socket) -> None:
+    request = LaunchRequest.from_fields(fields["launch"])
+    if fields["do"] == "clean":
+        cleanup.run(request, sock)
+    else:
+        main.run(request, sock)
+
+
+def _keep(exec_dir: str, error: BaseException) -> None:
+    """A fault of ours: keep what is known of it where the daemon finds it."""
+    with contextlib.suppress(OSError), open(f"{exec_dir}/fault.txt", "w") as file:
+        traceback.print_exception(error, file=file)
+
+
+def _say(sock: socket.socket, fields: Fields) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        fdpass.send(sock, json.dumps(fields).encode())
