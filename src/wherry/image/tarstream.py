@@ -109,7 +109,7 @@ def _number(field: bytes) -> int:
     try:
         return int(digits or b"0", 8)
     except ValueError:
-        raise BadArchive(f"a tar header has no octal number but {digits!r}") from None
+        raise BadArchive(f"not a tar archive: no octal number but {digits!r} in a header") from None
 
 
 def _decimal(text: str) -> int:
