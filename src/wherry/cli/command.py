@@ -1,0 +1,176 @@
+"""Commands and lazily loaded groups, with Docker's usage errors and exit codes."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from wherry.cli.flags import Flag, FlagError, HelpAsked, Parser
+from wherry.kit.errors import WherryError
+
+
+class Failed(WherryError):
+    """End the program with this exit code; the text, if any, goes to standard error as it is."""
+
+    def __init__(self, text: str = "", code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Arity(NamedTuple):
+    """How many arguments a command takes; most = -1 is "any number"."""
+
+    least: int = 0
+    most: int = -1
+
+    def complaint(self, count: int) -> str:
+        """What is wrong with this many arguments, in Docker's words; empty if nothing."""
+        if self.least <= count and (self.most < 0 or count <= self.most):
+            return ""
+        if self.most == 0:
+            return "accepts no arguments."
+        if self.most < 0:
+            return f"requires at least {_arguments(self.least)}."
+        if self.least == self.most:
+            return f"requires exactly {_arguments(self.least)}."
+        if self.least == 0:
+            return f"requires at most {_arguments(self.most)}."
+        return f"requires at least {self.least} and at most {_arguments(self.most)}."
+
+
+def _arguments(count: int) -> str:
+    return f"{count} argument{'' if count == 1 else 's'}"
+
+
+class Command(click.Command):
+    """One command: its callback gets the session, the arguments, and a keyword a flag."""
+
+    def __init__(
+        self,
+        name: str,
+        callback: Callable[..., None],
+        help: str,
+        *,
+        usage: str = "",
+        arity: Arity = Arity(),  # noqa: B008 — an immutable value
+        flags: Sequence[Flag] = (),
+        interspersed: bool = True,
+        raw: bool = False,
+    ) -> None:
+        super().__init__(name, params=list(flags), callback=callback, help=help)
+        self.usage = usage
+        self.arity = arity
+        self.flags = list(flags)
+        self.interspersed = interspersed
+        self.raw = raw
+        """Whether the arguments are passed on unread."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read flags and arguments. Raises Failed for a wrong command line."""
+        if self.raw:
+            ctx.params, ctx.args = {}, list(args)
+            return ctx.args
+        try:
+            parsed = Parser(self.flags, interspersed=self.interspersed).parse(args)
+        except HelpAsked:
+            click.echo(ctx.get_help())
+            raise click.exceptions.Exit(0) from None
+        except FlagError as error:
+            raise Failed(f"{error}\nSee '{ctx.command_path} --help'.", 125) from error
+        complaint = self.arity.complaint(len(parsed.rest))
+        if complaint:
+            raise Failed(self._usage_error(ctx.command_path, complaint))
+        ctx.params, ctx.args = dict(parsed.values), parsed.rest
+        return ctx.args
+
+    def _usage_error(self, path: str, complaint: str) -> str:
+        return (
+            f"\"{path}\" {complaint}\nSee '{path} --help'.\n\n"
+            f"Usage:  {path}{self._usage_tail()}\n\n{self.help}"
+        )
+
+    def _usage_tail(self) -> str:
+        return (" [OPTIONS]" if self.flags else "") + (f" {self.usage}" if self.usage else "")
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Call the callback with the session, the arguments, and a keyword a flag."""
+        assert self.callback is not None
+        self.callback(ctx.obj, ctx.args, **ctx.params)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help page in Docker's layout."""
+        formatter.write(f"\nUsage:  {ctx.command_path}{self._usage_tail()}\n\n{self.help}\n")
+        records = [flag.get_help_record(ctx) for flag in sorted(self.flags, key=lambda f: f.long)]
+        shown = [record for record in records if record is not None]
+        if shown:
+            formatter.write("\nOptions:\n")
+            formatter.indent()
+            formatter.write_dl(shown, col_max=34)
+            formatter.dedent()
+
+
+class Entry(NamedTuple):
+    """Where a command is: module (below wherry.cli), attribute, and its line in the help."""
+
+    module: str
+    help: str
+    attribute: str = "command"
+
+
+class Group(click.Group):
+    """Commands that are imported only when they are called."""
+
+    def __init__(
+        self,
+        name: str,
+        help: str,
+        entries: dict[str, Entry],
+        *,
+        aliases: dict[str, str] | None = None,
+        params: Sequence[click.Parameter] = (),
+    ) -> None:
+        super().__init__(name, help=help, params=list(params), add_help_option=True)
+        self.entries = entries
+        self.aliases = aliases or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, sorted."""
+        return sorted(self.entries)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
+        entry = self.entries.get(self.aliases.get(cmd_name, cmd_name))
+        if entry is None:
+            return None
+        found = getattr(import_module(f"wherry.cli.{entry.module}"), entry.attribute)
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names. Raises Failed where there is none."""
+        command = self.get_command(ctx, args[0])
+        if command is None:
+            raise Failed(self._unknown(ctx, args[0]))
+        return args[0], command, args[1:]
+
+    def _unknown(self, ctx: click.Context, name: str) -> str:
+        path = ctx.command_path
+        if ctx.parent is None:
+            return f"{path}: '{name}' is not a {path} command.\nSee '{path} --help'"
+        return f"{path}: unknown command {name!r}\nSee '{path} --help'"
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands' lines in the help, from the table: nothing is imported for them."""
+        rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

@@ -1,0 +1,27 @@
+"""`wherry stop`."""
+
+from wherry.cli.command import Arity, Command
+from wherry.cli.each import each
+from wherry.cli.flags import number
+from wherry.cli.session import Session
+from wherry.client import containers
+
+
+def stop(session: Session, arguments: list[str], *, time: int | None) -> None:
+    """Stop one or more running containers."""
+
+    def one(name: str) -> str:
+        containers.stop(session.client, name, time)
+        return name
+
+    each(session, arguments, one)
+
+
+command = Command(
+    "stop",
+    stop,
+    "Stop one or more running containers",
+    usage="CONTAINER [CONTAINER...]",
+    arity=Arity(1),
+    flags=(number("time t", "Seconds to wait before killing the container", default=None),),
+)
