@@ -1,0 +1,74 @@
+"""The firewall table as it stands in the kernel: what was applied, and changes to it."""
+
+from collections.abc import Iterable
+
+from wherry.linux import nftables
+from wherry.linux.netlink import NETFILTER, NetlinkSocket
+from wherry.network import firewall
+from wherry.network.firewall import Bridge, Outbound, Ruleset, Translation
+
+
+class FilterTable:
+    """One engine's table in one network namespace, through a netfilter socket opened there.
+
+    A refused transaction leaves table and memory as they were.
+    """
+
+    def __init__(self, engine_id: str, sock: NetlinkSocket) -> None:
+        self._name = firewall.table_name(engine_id)
+        self._socket = sock
+        self._applied: Ruleset | None = None
+
+    @classmethod
+    def open(cls, engine_id: str) -> "FilterTable":
+        """A table in the calling thread's network namespace."""
+        return cls(engine_id, NetlinkSocket.open(NETFILTER))
+
+    @property
+    def rules(self) -> Ruleset:
+        """What is in place, as far as this object put it there."""
+        return self._applied or Ruleset()
+
+    def apply(self, wanted: Ruleset) -> None:
+        """Make the table so. Raises OSError naming the refused part."""
+        messages = firewall.plan(self._name, self._applied, wanted)
+        if messages:
+            nftables.commit(self._socket, messages)
+        self._applied = wanted
+
+    def start(self, bridges: Iterable[Bridge], translations: Iterable[Translation]) -> None:
+        """Replace whatever an earlier daemon left by all of this."""
+        wanted = Ruleset(tuple(bridges), frozenset(translations), self.rules.outbound)
+        self._applied = None
+        self.apply(wanted)
+
+    def redirect(self, outbound: Outbound) -> None:
+        """Send what leaves the bridges to these listeners."""
+        self.apply(self.rules._replace(outbound=outbound))
+
+    def add_bridge(self, bridge: Bridge) -> None:
+        """Add or change one bridge's rules."""
+        if bridge in self.rules.bridges:
+            return
+        others = (entry for entry in self.rules.bridges if entry.name != bridge.name)
+        self.apply(self.rules._replace(bridges=(*others, bridge)))
+
+    def remove_bridge(self, name: str) -> None:
+        """Remove one bridge's rules."""
+        left = tuple(entry for entry in self.rules.bridges if entry.name != name)
+        self.apply(self.rules._replace(bridges=left))
+
+    def translate(self, translations: Iterable[Translation]) -> None:
+        """Add published ports."""
+        wanted = self.rules.translations | set(translations)
+        self.apply(self.rules._replace(translations=wanted))
+
+    def forget(self, address: str) -> None:
+        """Remove what leads to one container's address."""
+        left = frozenset(e for e in self.rules.translations if e.address != address)
+        self.apply(self.rules._replace(translations=left))
+
+    def remove(self) -> None:
+        """Remove the table."""
+        nftables.commit(self._socket, firewall.removal(self._name))
+        self._applied = None

@@ -1,0 +1,232 @@
+"""The packet filter of one engine: wanted rules as values, and the messages that make them so.
+
+One nf_tables table `wherry-ENGINE` (family ip), put in place as one transaction:
+
+```
+map published     { protocol . port             : address . port }   bindings to every address
+map published_at  { address . protocol . port   : address . port }   bindings to one address
+set bridges       { name }
+chain prerouting  (nat -100)   to a local address → DNAT by the maps; outbound redirects
+chain output      (nat -100)   the same for the host's own processes, but not to 127.0.0.0/8
+chain postrouting (nat  100)   masquerade what leaves a subnet, and hairpin connections
+chain forward     (filter 0)   isolation: see `_forward`
+```
+A change of published ports is a change of map elements; a change of bridges replaces the table.
+Established connections survive both: conntrack holds their translation.
+"""
+
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
+
+from wherry.linux import nft_expressions as nft
+from wherry.linux.netlink import Message
+from wherry.linux.nftables import (
+    FORWARD,
+    IPV4,
+    OUTPUT,
+    POSTROUTING,
+    PREROUTING,
+    TYPE_ADDRESS,
+    TYPE_INTERFACE,
+    TYPE_PROTOCOL,
+    TYPE_SERVICE,
+    Chain,
+    Rule,
+    Set,
+    add_elements,
+    delete_elements,
+    delete_table,
+    new_chain,
+    new_rule,
+    new_set,
+    new_table,
+)
+
+_NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+_LOOPBACK = (bytes((127, 0, 0, 0)), 8)
+_TARGET = (TYPE_ADDRESS, TYPE_SERVICE)
+_SETS = (
+    Set("published", (TYPE_PROTOCOL, TYPE_SERVICE), 8, _TARGET, 8),
+    Set("published_at", (TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE), 12, _TARGET, 8),
+    Set("bridges", (TYPE_INTERFACE,), 16),
+)
+
+
+class Bridge(NamedTuple):
+    """A bridge with its IPv4 subnet and gateway, and what may pass."""
+
+    name: str
+    subnet: str
+    gateway: str
+    masquerade: bool = True
+    inter_container: bool = True
+    internal: bool = False
+
+
+class Translation(NamedTuple):
+    """A published port: `host_ip` `0.0.0.0` stands for every address of the host."""
+
+    protocol: str
+    host_ip: str
+    host_port: int
+    address: str
+    port: int
+
+
+class Outbound(NamedTuple):
+    """Ports of listeners in the bridges' own namespace that all outbound traffic is sent to."""
+
+    tcp: int
+    dns: int
+
+
+class Ruleset(NamedTuple):
+    """All that is wanted."""
+
+    bridges: tuple[Bridge, ...] = ()
+    translations: frozenset[Translation] = frozenset()
+    outbound: Outbound | None = None
+
+
+def table_name(engine_id: str) -> str:
+    """Several engines on one host have a table each."""
+    return f"wherry-{engine_id[:12]}"
+
+
+def plan(table: str, applied: Ruleset | None, wanted: Ruleset) -> list[Message]:
+    """The transaction from what is in place to what is wanted; None: unknown, replace it."""
+    if applied == wanted:
+        return []
+    if applied is None or applied._replace(translations=wanted.translations) != wanted:
+        return _replace(table, wanted)
+    return _change(table, applied.translations, wanted.translations)
+
+
+def removal(table: str) -> list[Message]:
+    """The transaction that leaves nothing, whether there was a table or not."""
+    return [new_table(IPV4, table), delete_table(IPV4, table)]
+
+
+def _replace(table: str, wanted: Ruleset) -> list[Message]:
+    messages = [*removal(table), new_table(IPV4, table)]
+    messages += [new_set(IPV4, table, entry, number) for number, entry in enumerate(_SETS, 1)]
+    messages += [new_chain(chain) for chain in _chains(table)]
+    if wanted.bridges:
+        names = {bridge.name.encode().ljust(16, b"\0"): b"" for bridge in wanted.bridges}
+        messages.append(add_elements(IPV4, table, "bridges", names))
+    messages += _added(table, wanted.translations)
+    return messages + [new_rule(IPV4, table, rule) for rule in _rules(wanted)]
+
+
+def _chains(table: str) -> tuple[Chain, ...]:
+    return (
+        Chain(IPV4, table, "prerouting", "nat", PREROUTING, -100),
+        Chain(IPV4, table, "output", "nat", OUTPUT, -100),
+        Chain(IPV4, table, "postrouting", "nat", POSTROUTING, 100),
+        Chain(IPV4, table, "forward", "filter", FORWARD, 0),
+    )
+
+
+def _change(table: str, old: frozenset[Translation], new: frozenset[Translation]) -> list[Message]:
+    removed: list[Message] = []
+    for name, elements in _elements(old - new).items():
+        if elements:
+            removed.append(delete_elements(IPV4, table, name, elements))
+    return removed + _added(table, new - old)
+
+
+def _added(table: str, translations: Iterable[Translation]) -> list[Message]:
+    maps = _elements(translations).items()
+    return [add_elements(IPV4, table, name, elements) for name, elements in maps if elements]
+
+
+def _elements(translations: Iterable[Translation]) -> dict[str, dict[bytes, bytes]]:
+    maps: dict[str, dict[bytes, bytes]] = {"published": {}, "published_at": {}}
+    for entry in translations:
+        key = bytes((_NUMBERS[entry.protocol], 0, 0, 0)) + _port(entry.host_port)
+        target = IPv4Address(entry.address).packed + _port(entry.port)
+        if entry.host_ip == "0.0.0.0":
+            maps["published"][key] = target
+        else:
+            maps["published_at"][IPv4Address(entry.host_ip).packed + key] = target
+    return maps
+
+
+def _port(port: int) -> bytes:
+    return port.to_bytes(2, "big") + bytes(2)
+
+
+def _subnet(bridge: Bridge) -> tuple[bytes, int]:
+    network = IPv4Network(bridge.subnet)
+    return network.network_address.packed, network.prefixlen
+
+
+def _rules(wanted: Ruleset) -> Iterable[Rule]:
+    yield from _translate("prerouting", nft.destination_is_local())
+    yield from _translate(
+        "output",
+        (*nft.destination_in(*_LOOPBACK, differs=True), *nft.destination_is_local()),
+    )
+    for bridge in wanted.bridges:
+        yield from _postrouting(bridge)
+        yield from _forward(bridge)
+    if wanted.outbound is not None:
+        yield from _redirects(wanted.bridges, wanted.outbound)
+
+
+def _translate(chain: str, condition: tuple[bytes, ...]) -> Iterable[Rule]:
+    for name, with_address in (("published_at", True), ("published", False)):
+        key = nft.load_endpoint(with_address=with_address)
+        look_up = nft.look_up(name, into=nft.REGISTER)
+        yield Rule(chain, (*condition, *key, look_up, nft.translate_destination()))
+
+
+def _postrouting(bridge: Bridge) -> Iterable[Rule]:
+    subnet = _subnet(bridge)
+    if bridge.masquerade and not bridge.internal:
+        leaves = (*nft.source_in(*subnet), *nft.going_to(bridge.name, differs=True))
+        yield Rule("postrouting", (*leaves, nft.masquerade()))
+    # a container that reaches a published port through the host: the answer must come back
+    # through the host too, not straight over the bridge
+    hairpin = (*nft.source_in(*subnet), *nft.going_to(bridge.name))
+    yield Rule("postrouting", (*hairpin, *nft.connection_was_redirected(), nft.masquerade()))
+
+
+def _forward(bridge: Bridge) -> Iterable[Rule]:
+    """What may pass to and from one bridge; our chain never accepts for others, only drops.
+
+    Into it: answers, published ports, and its own containers if they may talk; nothing else, as
+    dockerd's FORWARD policy would have it. Out of it: not to another bridge of ours, and nowhere
+    from an internal network.
+    """
+    into, out = nft.going_to(bridge.name), nft.coming_from(bridge.name)
+    from_outside = nft.coming_from(bridge.name, differs=True)
+    to_outside = nft.going_to(bridge.name, differs=True)
+    drop, done = nft.verdict(nft.DROP), nft.verdict(nft.RETURN)
+    if bridge.internal:
+        yield Rule("forward", (*into, *from_outside, drop))
+        yield Rule("forward", (*out, *to_outside, drop))
+    others = (nft.load_interface(leaving=True), nft.look_up("bridges"))
+    yield Rule("forward", (*out, *to_outside, *others, drop))
+    if bridge.inter_container:
+        yield Rule("forward", (*into, *out, done))
+    yield Rule("forward", (*into, *nft.connection_is_known(), done))
+    yield Rule("forward", (*into, *nft.connection_was_redirected(), done))
+    yield Rule("forward", (*into, drop))
+
+
+def _redirects(bridges: tuple[Bridge, ...], outbound: Outbound) -> Iterable[Rule]:
+    """Plain user: connections that leave the bridges end at our listeners (see `outbound`)."""
+    open_bridges = [bridge for bridge in bridges if not bridge.internal]
+    for bridge in bridges:
+        inside = nft.destination_in(*_subnet(bridge))
+        not_us = nft.destination_in(IPv4Address(bridge.gateway).packed, 32, differs=True)
+        yield Rule("prerouting", (*inside, *not_us, nft.verdict(nft.RETURN)))
+    for bridge in open_bridges:
+        dns = (*nft.coming_from(bridge.name), *nft.protocol_is(socket.IPPROTO_UDP))
+        target = nft.redirect_to_port(outbound.dns)
+        yield Rule("prerouting", (*dns, *nft.destination_port_is(53), *target))
+        tcp = (*nft.coming_from(bridge.name), *nft.protocol_is(socket.IPPROTO_TCP))
+        yield Rule("prerouting", (*tcp, *nft.redirect_to_port(outbound.tcp)))
