@@ -191,3 +191,15 @@ def _clone(flags: int, cgroup_fd: int | None) -> int:
         return syscall("clone", flags | signal.SIGCHLD, 0, 0, 0, 0)
     except OSError:
         return -1
+
+
+def set_hostname(name: str) -> None:
+    """sethostname(2) in our UTS namespace. Raises OSError."""
+    text = os.fsencode(name)
+    check(libc.sethostname(text, ctypes.c_size_t(len(text))), "sethostname", name)
+
+
+def set_domainname(name: str) -> None:
+    """setdomainname(2) in our UTS namespace. Raises OSError."""
+    text = os.fsencode(name)
+    check(libc.setdomainname(text, ctypes.c_size_t(len(text))), "setdomainname", name)

@@ -198,6 +198,13 @@ RESOURCES = {
 }
 
 
+def get_limit(name: str) -> tuple[int, int]:
+    """Our (soft, hard) limit by name; `UNLIMITED` where there is none."""
+    limit = _Limit()
+    check(libc.prlimit64(0, RESOURCES[name], None, ctypes.byref(limit)), f"prlimit({name})")
+    return int(limit.soft), int(limit.hard)
+
+
 def set_limit(name: str, soft: int, hard: int, pid: int = 0) -> None:
     """setrlimit(2) by name for us or another process. Raises KeyError, OSError."""
     limit = _Limit(soft & UNLIMITED, hard & UNLIMITED)

@@ -2,22 +2,22 @@
 
 ```
 caller (monitor, program)         stage                           init (PID 1)
+  make the cgroup
   fork ────────────────────────►  in the caller's namespaces:
+                                  join the cgroup
                                   bind sources → descriptors
                                   join namespaces by path
                                   unshare user
   ◄─────────────────────── map ─
   write uid_map, gid_map
   ─ mapped ────────────────────►
-                                  unshare the rest, fork ──────►  hostname, mounts
+                                  unshare the rest, fork ──────►  hostname, mounts, devices
   ◄──────────────── born {pid} ─
                                   exit
-  init joins the cgroup
-  ◄───────────────────────────────────────────────────── placed? ─ (before a cgroup mount)
-  ─ placed ────────────────────────────────────────────────────►
-  ◄──────────────────────────────────────────────────── mounted ─ (cgroup namespace made)
+  compile the filters
+  ◄───────────────────────────────────────────────────── mounted ─
   hooks prestart, createRuntime
-  ─ proceed {seccomp, state} ──────────────────────────────────►
+  ─ proceed {state}, filters ──────────────────────────────────►
                                                                   hooks createContainer
                                                                   pivot, masks, command found
   ◄────────────────────────────────────────────────────── ready ─
@@ -26,8 +26,8 @@ caller (monitor, program)         stage                           init (PID 1)
 
 An exec is the same without the middle: `born`, `proceed`, then end of file when execve has
 closed the socket, or `error`. At any point a child may send `error` and exit; a child that
-vanishes is seen as end of file. Each message is one packet: JSON, for `proceed` followed by one
-packet of BPF program (a single NUL where there is no filter).
+vanishes is seen as end of file. Each message is one packet of JSON; the filters (their BPF
+programs) follow as `filters.send_filters` writes them.
 """
 
 import json
@@ -38,16 +38,17 @@ from wherry.kit.errors import Internal
 from wherry.linux import fdpass
 from wherry.runtime import errors
 
-_NO_FILTER = b"\0"
+_MOST_EARLY = 2
 
 
 class Channel:
     """One end of the socket pair."""
 
-    __slots__ = ("sock",)
+    __slots__ = ("_early", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._early: list[dict[str, object]] = []
 
     def send(self, kind: str, **fields: object) -> None:
         """One message. Raises OSError (EPIPE where the other side is gone)."""
@@ -61,7 +62,24 @@ class Channel:
             return
 
     def expect(self, *kinds: str) -> Mapping[str, object]:
-        """The next message. Raises what the other side sent as an error, or Internal."""
+        """The next message of these kinds. Raises what the other side sent as an error.
+
+        Two processes write to one end, so init's first word may come before the stage's last:
+        a message of another kind waits for its turn. Raises PeerGone at the end of file.
+        """
+        for message in self._early:
+            if message["kind"] in kinds:
+                self._early.remove(message)
+                return message
+        while True:
+            message = self._receive()
+            if message["kind"] in kinds:
+                return message
+            self._early.append(message)
+            if len(self._early) > _MOST_EARLY:
+                raise Internal(f"handshake: {message['kind']!r} where {kinds} was expected")
+
+    def _receive(self) -> dict[str, object]:
         data, _ = fdpass.receive(self.sock)
         if not data:
             raise PeerGone("the other side of the handshake is gone")
@@ -70,8 +88,6 @@ class Channel:
             detail = message["error"]
             assert isinstance(detail, dict)
             raise errors.from_message(detail)
-        if message["kind"] not in kinds:
-            raise Internal(f"handshake: {message['kind']!r} where {kinds} was expected")
         return message
 
     def expect_end(self) -> None:
@@ -80,15 +96,6 @@ class Channel:
             self.expect()
         except PeerGone:
             return
-
-    def send_filter(self, program: bytes | None) -> None:
-        """The seccomp program, or word that there is none."""
-        fdpass.send(self.sock, program or _NO_FILTER)
-
-    def receive_filter(self) -> bytes | None:
-        """The inverse of send_filter."""
-        data, _ = fdpass.receive(self.sock)
-        return None if data == _NO_FILTER else data
 
     def close(self) -> None:
         """Close this end."""

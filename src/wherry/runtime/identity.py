@@ -2,7 +2,7 @@
 
 Order (measured): a seccomp filter needs CAP_SYS_ADMIN or no_new_privs. With no_new_privs it is
 loaded last, so that it may forbid all that comes before; without, it is loaded before the
-capabilities go. Setting ids drops PDEATHSIG, so that is set after them.
+capabilities go. Setting ids drops PDEATHSIG, so callers set that after it.
 """
 
 import errno
@@ -93,8 +93,8 @@ def _setgroups_allowed(proc_fd: int) -> bool:
         os.close(descriptor)
 
 
-def become(identity: Identity, load_filter: Callable[[], None], tie: Callable[[], None]) -> None:
-    """Take on the identity; `load_filter` loads seccomp, `tie` sets the death signal.
+def become(identity: Identity, load_filter: Callable[[], None]) -> None:
+    """Take on the identity; with no_new_privs the filter is left to the caller, as the last step.
 
     Raises OSError, SetupNotPermitted.
     """
@@ -107,11 +107,8 @@ def become(identity: Identity, load_filter: Callable[[], None], tie: Callable[[]
     process.prctl(process.PR_SET_KEEPCAPS, 1)
     set_ids(identity.user, identity.set_groups)
     process.prctl(process.PR_SET_KEEPCAPS, 0)
-    tie()
     if identity.masks is not None:
         _set_capabilities(identity.masks)
-    if identity.no_new_privileges:
-        load_filter()
 
 
 def _set_capabilities(masks: Masks) -> None:
@@ -136,3 +133,7 @@ def set_ids(user: User, set_groups: bool) -> None:
             f"cannot become user {user.uid}, group {user.gid}: {error.strerror} "
             "(an id that the user namespace does not map gives Invalid argument)"
         ) from error
+    if os.getresuid() != (user.uid,) * 3 or os.getresgid() != (user.gid,) * 3:
+        raise SetupNotPermitted(  # a filter may answer such calls with success and do nothing
+            f"user {user.uid}, group {user.gid} is not mapped in this user namespace"
+        )

@@ -6,7 +6,7 @@ import os
 
 from wherry.kit.errors import InvalidInput, NotFound
 from wherry.linux import namespace, process
-from wherry.linux.namespace import CLONE_NEWCGROUP, CLONE_NEWTIME, CLONE_NEWUSER, FLAGS
+from wherry.linux.namespace import CLONE_NEWTIME, CLONE_NEWUSER, FLAGS
 from wherry.runtime.errors import from_os_error
 from wherry.runtime.handshake import Channel
 from wherry.runtime.spec_types import ClockOffset, Linux, Namespace
@@ -89,11 +89,11 @@ def become_root() -> None:
 
 
 def make_others(linux: Linux) -> None:
-    """Everything but user and cgroup; pid and time take effect in the next child.
+    """Everything but user; pid and time take effect in the next child.
 
-    The cgroup namespace has to wait until we are in our cgroup, which becomes its root.
+    We are in the container's cgroup by now, which becomes the cgroup namespace's root.
     """
-    flags = new_flags(linux) & ~(CLONE_NEWUSER | CLONE_NEWCGROUP)
+    flags = new_flags(linux) & ~CLONE_NEWUSER
     if flags:
         namespace.unshare(flags)
     if flags & CLONE_NEWTIME and linux.time_offsets:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from wherry.kit.errors import InvalidInput
+from wherry.linux.cgroup.layout import Layout
 from wherry.runtime.spec_types import Process
 
 _ID = re.compile(r"[A-Za-z0-9_+.-]{1,1024}")
@@ -21,7 +22,7 @@ class CreateRequest(NamedTuple):
     `stdio` are descriptors for the container's 0, 1, 2 (None: the caller's own);
     `console_socket` is a connected unix socket to which the pty's master is sent;
     `preserve_fds` counts descriptors from 3 on that stay open; `die_with_parent` ties init's life
-    to the caller's, who then has to be a subreaper.
+    to the caller's, who then has to be a subreaper; `layout` spares reading the cgroup layout anew.
     """
 
     container_id: str
@@ -34,6 +35,7 @@ class CreateRequest(NamedTuple):
     no_pivot: bool = False
     die_with_parent: bool = False
     new_keyring: bool = True
+    layout: Layout | None = None
     warn: Callable[[str], None] = ignore_warning
 
 

@@ -1,7 +1,6 @@
 """The container's file system tree: its root, mounts, devices, masks, and the step into it."""
 
 import os
-from collections.abc import Callable
 from typing import NamedTuple
 
 from wherry.kit.errors import Unsupported
@@ -25,14 +24,13 @@ _WITHOUT_READONLY_SUPERBLOCK = frozenset(
 
 
 class RootFs(NamedTuple):
-    """What the steps below share. `wait_for_cgroup` returns once we are in our cgroup."""
+    """What the steps below share."""
 
     spec: Spec
     bundle: str
     root_fd: int
     sources: Sources
     host: HostFiles
-    wait_for_cgroup: Callable[[], None]
 
 
 def attach_root(spec: Spec, bundle: str, sources: Sources) -> int:
@@ -78,7 +76,6 @@ def _mount_entry(root: RootFs, index: int, entry: Mount) -> None:
         place(root.root_fd, source.tree, destination, is_directory=source.is_directory)
         _propagate(source.tree, options)
     elif entry.type in ("cgroup", "cgroup2"):
-        root.wait_for_cgroup()
         mount_cgroup(root.root_fd, destination, options, root.spec.linux)
     else:
         _mount_filesystem(root, entry, destination, options)
@@ -129,6 +126,8 @@ def _create(root: RootFs, entry: Mount, destination: str, options: MountOptions)
         data = (*data, "ro")
     if entry.type == "tmpfs" and not any(word.startswith("mode=") for word in data):
         data = (*data, *_mode_of(root.root_fd, destination))
+    if root.spec.linux.mount_label and entry.type in ("tmpfs", "devpts", "mqueue", "ramfs"):
+        data = (*data, f"context={root.spec.linux.mount_label}")
     try:
         return mount.create(entry.type, entry.source or entry.type, data, attributes)
     except PermissionError:
@@ -176,6 +175,17 @@ def _copy_up(root_fd: int, destination: str, tree: int) -> None:
             os.close(target)
     finally:
         os.close(source)
+
+
+def make_working_directory(root_fd: int, path: str) -> None:
+    """Make the working directory where it is missing, as runc does; what cannot be is said later.
+
+    A read-only root, for one, leaves the error to the step that enters the directory.
+    """
+    try:
+        os.close(make_directories_in_root(root_fd, path))
+    except OSError:
+        return
 
 
 def protect(root: RootFs) -> None:

@@ -1,12 +1,15 @@
 """Settings of the process that are neither identity nor mounts: limits, priorities, sysctls."""
 
 import ctypes
+import errno
 import os
 import struct
+from collections.abc import Callable
 
 from wherry.kit.errors import InvalidInput
+from wherry.linux import keyring
 from wherry.linux.libc import check, libc, syscall
-from wherry.linux.process import set_limit
+from wherry.linux.process import get_limit, set_limit
 from wherry.runtime.spec_types import IoPriority, Linux, Process, Rlimit, Scheduler
 from wherry.runtime.trusted import own_directory, write_beneath_proc
 
@@ -44,6 +47,17 @@ def set_limits(limits: tuple[Rlimit, ...]) -> None:
     """All rlimits, on ourselves. Raises OSError (EPERM: raising one needs CAP_SYS_RESOURCE)."""
     for limit in limits:
         set_limit(limit.type, limit.soft, limit.hard)
+
+
+def raise_hard_limits(limits: tuple[Rlimit, ...]) -> None:
+    """Raise what will be wanted while we still have the caller's rights; lower nothing yet.
+
+    A low limit of files or memory would stop us before the program runs.
+    """
+    for limit in limits:
+        soft, hard = get_limit(limit.type)
+        if limit.hard > hard:
+            set_limit(limit.type, soft, limit.hard)
 
 
 def set_oom_score(proc_fd: int, score: int) -> None:
@@ -96,6 +110,19 @@ def set_personality(domain: str) -> None:
     if domain:
         persona = _PER_LINUX32 if domain == "LINUX32" else 0
         check(libc.personality(ctypes.c_ulong(persona)), f"personality({domain})")
+
+
+def leave_keyring(container_id: str, warn: Callable[[str], None]) -> None:
+    """Join the container's own session keyring; where keys are not to be had, say so and go on.
+
+    EPERM and ENOSYS come from filters of an outer container, EDQUOT from a plain user's quota.
+    """
+    try:
+        keyring.join_session(f"_ses.{container_id}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EDQUOT):
+            raise
+        warn(f"keeping the session keyring: {error.strerror}")
 
 
 def parse_processors(text: str, path: str) -> set[int]:

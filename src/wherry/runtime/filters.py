@@ -1,0 +1,104 @@
+"""Seccomp filters on their way from the caller, which compiles them, to the process they bind."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from wherry.kit.errors import Internal, InvalidInput
+from wherry.linux import fdpass
+from wherry.runtime import seccomp
+from wherry.runtime.handshake import Channel
+from wherry.runtime.seccomp_profile import parse_profile
+
+ONE_ID = "wherry.one-id-filter"
+"""Annotation: `true` adds the filter that answers id changes with success (one-id containers)."""
+
+
+class Filters(NamedTuple):
+    """Programs with their load flags, in the order of loading.
+
+    `listener` is a connected socket that gets the notification descriptor of the first program.
+    """
+
+    programs: tuple[tuple[bytes, int], ...] = ()
+    listener: int | None = None
+    metadata: str = ""
+
+
+def prepare_filters(
+    profile: dict[str, object] | None, annotations: tuple[tuple[str, str], ...]
+) -> Filters:
+    """Compile what a configuration asks for. Raises InvalidInput, Unsupported."""
+    programs: list[tuple[bytes, int]] = []
+    listener, metadata = None, ""
+    if profile is not None:
+        parsed = parse_profile(profile)
+        programs.append((seccomp.compile_profile(parsed), parsed.flags))
+        if parsed.listener_path:
+            listener, metadata = _connect(parsed.listener_path), parsed.listener_metadata
+    if dict(annotations).get(ONE_ID) == "true":
+        programs.append((_one_id_program(profile), 0))
+    return Filters(tuple(programs), listener, metadata)
+
+
+def _one_id_program(profile: dict[str, object] | None) -> bytes:
+    from wherry.runtime.seccomp_one_id import one_id_filter  # few containers pay for it
+
+    wanted = (profile or {}).get("architectures")
+    return one_id_filter(list(wanted) if isinstance(wanted, list) else [])
+
+
+def _connect(path: str) -> int:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(path)
+        except OSError as error:
+            raise InvalidInput(f"linux.seccomp.listenerPath {path}: {error.strerror}") from error
+        return sock.detach()
+
+
+def send_filters(channel: Channel, filters: Filters) -> None:
+    """One packet with the flags (and the listener), then one a program."""
+    flags = [flag for _, flag in filters.programs]
+    head = {"kind": "filters", "flags": flags, "metadata": filters.metadata}
+    fds = [] if filters.listener is None else [filters.listener]
+    fdpass.send(channel.sock, json.dumps(head).encode(), fds)
+    for program, _ in filters.programs:
+        fdpass.send(channel.sock, program)
+    if filters.listener is not None:
+        os.close(filters.listener)
+
+
+def receive_filters(channel: Channel) -> Filters:
+    """The inverse of send_filters."""
+    data, fds = fdpass.receive(channel.sock)
+    if not data:
+        raise Internal("the other side of the handshake is gone")
+    head = json.loads(data)
+    programs = [(fdpass.receive(channel.sock)[0], flag) for flag in head["flags"]]
+    return Filters(tuple(programs), fds[0] if fds else None, head["metadata"])
+
+
+def load_filters(filters: Filters, state: Mapping[str, object]) -> None:
+    """Bind ourselves for good. Raises OSError, Unsupported."""
+    for index, (program, flags) in enumerate(filters.programs):
+        notification = seccomp.load(program, flags)
+        if notification is not None and index == 0 and filters.listener is not None:
+            _hand_over(filters, notification, state)
+
+
+def _hand_over(filters: Filters, notification: int, state: Mapping[str, object]) -> None:
+    """Send the descriptor with the container process state (config-linux.md)."""
+    document = {
+        "ociVersion": state.get("ociVersion"),
+        "fds": ["seccompFd"],
+        "pid": state.get("pid"),
+        "metadata": filters.metadata,
+        "state": state,
+    }
+    assert filters.listener is not None
+    with socket.socket(fileno=filters.listener) as sock:
+        fdpass.send(sock, json.dumps(document).encode(), [notification])
+    os.close(notification)

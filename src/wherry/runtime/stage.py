@@ -1,0 +1,97 @@
+"""The first child: it leaves the caller's namespaces, forks init and goes.
+
+It is a process of its own because a pid namespace is entered by the next child only, and because
+a user namespace has to be mapped from outside before the others can be made.
+"""
+
+import os
+import socket
+from typing import NamedTuple, NoReturn
+
+from wherry.linux import process
+from wherry.linux.namespace import CLONE_NEWUSER
+from wherry.runtime import init, settings, streams
+from wherry.runtime.cgroups.placement import Placement
+from wherry.runtime.handshake import Channel
+from wherry.runtime.hooks import restore_signals
+from wherry.runtime.namespaces import (
+    become_root,
+    join_by_path,
+    make_others,
+    make_user_namespace,
+    new_flags,
+)
+from wherry.runtime.request import CreateRequest
+from wherry.runtime.sources import Sources, open_sources
+from wherry.runtime.spec_types import Spec
+from wherry.runtime.trusted import open_host_files
+
+
+class Launch(NamedTuple):
+    """What the caller has prepared; it reaches the children by fork."""
+
+    request: CreateRequest
+    spec: Spec
+    bundle: str
+    """Absolute path."""
+    channel: Channel
+    listener: socket.socket
+    rootless: bool
+    """Whether the caller is in a user namespace: no mknod."""
+    placed: Placement
+
+
+def run(launch: Launch) -> NoReturn:
+    """The stage's whole life, in the child of a fork. Never returns."""
+    step = "prepare"
+    try:
+        _prepare(launch)
+        step = "namespaces"
+        sources = _leave(launch)
+        pid = os.fork()
+        if pid == 0:
+            init.run(launch, sources)
+        launch.channel.send("born", pid=pid)
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 (said to the parent)
+        launch.channel.fail(error, step)
+    finally:
+        os._exit(1)
+
+
+def _prepare(launch: Launch) -> None:
+    """Be a clean process: own session, default signals, only our descriptors, not traceable."""
+    request = launch.request
+    process.set_dumpable(False)
+    restore_signals()
+    os.setsid()
+    os.umask(0)
+    keep = [launch.channel.sock.fileno(), launch.listener.fileno()]
+    if request.console_socket is not None:
+        keep.append(request.console_socket)
+    streams.take(request.stdio, request.preserve_fds, keep)
+    if request.new_keyring:
+        settings.leave_keyring(request.container_id, request.warn)
+
+
+def _leave(launch: Launch) -> Sources:
+    """Take what is the host's, then the namespaces."""
+    spec, linux = launch.spec, launch.spec.linux
+    assert spec.process is not None
+    if spec.process.oom_score_adj is not None:
+        host = open_host_files()
+        settings.set_oom_score(host.proc, spec.process.oom_score_adj)
+        host.close()
+    settings.raise_hard_limits(spec.process.rlimits)
+    if launch.placed.version == 1:  # on v2 we were cloned into it
+        launch.placed.join(None)
+    own_user = linux.namespace("user") is not None
+    sources = open_sources(spec, launch.bundle, bind_devices=own_user or launch.rootless)
+    join_by_path(linux)
+    if new_flags(linux) & CLONE_NEWUSER:
+        make_user_namespace(launch.channel)
+    elif own_user:
+        become_root()
+    make_others(linux)
+    process.set_dumpable(False)
+    return sources
