@@ -12,6 +12,7 @@ from wherry.kit.errors import InvalidInput
 
 _INT64 = (-(1 << 63), (1 << 63) - 1)
 _UINT64 = (0, (1 << 64) - 1)
+_INT32_MAX = (1 << 31) - 1
 _UINT32 = (0, (1 << 32) - 1)
 _UINT16 = (0, (1 << 16) - 1)
 _CPU_LIST = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
@@ -302,7 +303,7 @@ def _device(node: _Node) -> DeviceRule:
 
 def _device_number(node: _Node, key: str) -> int | None:
     """None for every number, which some generators write as -1."""
-    number = node.number(key, (-1, _UINT32[1]))
+    number = node.number(key, (-1, _INT32_MAX))
     return None if number == -1 else number
 
 
