@@ -1,0 +1,115 @@
+"""Snapshots as full copies: for file systems and kernels without overlayfs.
+
+Every snapshot is a whole tree. Extents are shared where the file system can (btrfs, xfs), else a
+container costs the space of its image.
+"""
+
+import os
+from collections.abc import Iterator
+
+from wherry.kit.errors import Conflict
+from wherry.linux.copytree import copy_tree
+from wherry.linux.mount import Mount
+from wherry.linux.tree import Usage, usage
+from wherry.snapshot.shelf import Record, Shelf
+from wherry.snapshot.snapshotter import Difference, Info, Style
+
+
+class CopyDir:
+    """One full tree a snapshot, in a root that only this process changes."""
+
+    def __init__(self, root: str) -> None:
+        self._root = os.path.abspath(root)
+        self._shelf = Shelf(self._root)
+        self.recover()
+
+    @property
+    def style(self) -> Style:
+        """Deleted is deleted."""
+        return "copy"
+
+    def prepare(self, key: str, parent: str | None) -> tuple[Mount, ...]:
+        """Copy the parent's tree."""
+        source = None if parent is None else self._shelf.find_parent(parent)
+
+        def build(folder: str) -> None:
+            os.mkdir(f"{folder}/fs", 0o755)
+            os.chmod(f"{folder}/fs", 0o755)
+            if source is not None:
+                _copy(self._tree(source), f"{folder}/fs")
+
+        return self._mounts(self._shelf.add("active", key, parent, build))
+
+    def view(self, key: str, parent: str) -> tuple[Mount, ...]:
+        """The parent's own tree, read-only."""
+        return self._mounts(self._shelf.add("view", key, parent, lambda _folder: None))
+
+    def mounts(self, key: str) -> tuple[Mount, ...]:
+        """One bind mount."""
+        return self._mounts(self._shelf.find(key))
+
+    def _mounts(self, record: Record) -> tuple[Mount, ...]:
+        if record.kind == "committed":
+            raise Conflict("a committed snapshot is not mounted itself: make a view of it")
+        if record.kind == "view" and record.parent is not None:
+            return (Mount("bind", self._tree(record.parent), ("bind", "ro")),)
+        return (Mount("bind", self._tree(record.number), ("bind", "rw")),)
+
+    def _tree(self, number: int) -> str:
+        return f"{self._shelf.folder(number)}/fs"
+
+    def fill(self, key: str) -> str:
+        """The whole tree: a layer is unpacked over its parent's files."""
+        record = self._shelf.find(key)
+        if record.kind != "active":
+            raise Conflict(f"snapshot {key} is {record.kind}: nothing can be put into it")
+        return self._tree(record.number)
+
+    def commit(self, name: str, key: str) -> None:
+        """Give it its name."""
+        self._shelf.commit(name, key)
+
+    def difference(self, key: str) -> Difference:
+        """Two trees to compare."""
+        record = self._shelf.find(key)
+        if record.parent is None:
+            return Difference(self._tree(record.number), (), "copy")
+        lower = self._tree(record.parent)
+        upper = lower if record.kind == "view" else self._tree(record.number)
+        return Difference(upper, (lower,), "copy")
+
+    def stat(self, key: str) -> Info:
+        """Raises NotFound."""
+        return self._shelf.info(key)
+
+    def usage(self, key: str) -> Usage:
+        """Of the whole tree: each snapshot has its own copy."""
+        record = self._shelf.find(key)
+        if record.kind == "view":
+            return Usage(0, 0)
+        return usage(-100, self._tree(record.number))
+
+    def remove(self, key: str) -> None:
+        """Raises NotFound, Conflict."""
+        self._shelf.remove(key)
+
+    def walk(self) -> Iterator[Info]:
+        """All snapshots."""
+        return self._shelf.walk()
+
+    def recover(self) -> int:
+        """Remove what a crash left behind; how many things that were."""
+        return self._shelf.recover()
+
+
+def _copy(source: str, target: str) -> None:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    source_fd = os.open(source, flags)
+    try:
+        target_fd = os.open(target, flags)
+        try:
+            copy_tree(source_fd, target_fd)
+        finally:
+            os.close(target_fd)
+    finally:
+        os.close(source_fd)
