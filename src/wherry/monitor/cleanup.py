@@ -1,14 +1,16 @@
 """Takes away what a monitor left that was killed: the container, its cgroups, its mounts."""
 
 import contextlib
+import os
 import socket
+import time
 
 from wherry.kit.errors import WherryError
 from wherry.linux.process import open_checked, pidfd_send_signal, wait_exited
 from wherry.monitor import failure, files
 from wherry.monitor.framing import send_blocking
 from wherry.monitor.namespaces import detach_rootfs
-from wherry.monitor.protocol import Identity, LaunchRequest
+from wherry.monitor.protocol import KILLED, Exit, Identity, LaunchRequest
 from wherry.monitor.runtimes import CommandLine
 
 _KILL = 9
@@ -32,11 +34,12 @@ def _clean(request: LaunchRequest) -> None:
         _end(record.init)
     CommandLine(request).delete()
     detach_rootfs(request)
+    if record is not None and files.read_exit(request.exec_dir) is None:
+        lost = Exit(128 + _KILL, _KILL, finished=time.time_ns(), error=KILLED)
+        files.write_exit(request.exec_dir, lost)
 
 
 def _end(init: Identity) -> None:
-    import os
-
     try:
         pidfd = open_checked(init.pid, init.start_time)
     except (ProcessLookupError, WherryError):

@@ -46,7 +46,10 @@ class Joined(Protocol):
     def drained(self) -> None:
         """The client has caught up."""
 
-    def left(self, client: "Client", *, detached: bool) -> None:
+    def detached(self, client: "Client") -> None:
+        """The detach keys were typed; the socket is still open."""
+
+    def left(self, client: "Client") -> None:
         """The client's socket is closed."""
 
 
@@ -54,8 +57,8 @@ class Client:
     """Output in, socket out; socket in, input out."""
 
     __slots__ = (
-        "_detached", "_detector", "_ending", "_eof", "_events", "_frame", "_joined", "_loop",
-        "_options", "_parked", "_queue", "_replay", "_sock", "attach_id",
+        "_detector", "_ending", "_eof", "_events", "_frame", "_joined", "_loop", "_options",
+        "_parked", "_queue", "_replay", "_sock", "attach_id",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +72,7 @@ class Client:
         self._frame = options.mux and not joined.tty
         self._detector = Detector(parse(options.detach_keys)) if joined.tty else None
         self._queue = bytearray()
-        self._ending = self._detached = self._parked = False
+        self._ending = self._parked = False
         self._eof = not options.stdin
         self._replay = replay
         self._events = 0
@@ -124,7 +127,7 @@ class Client:
         self._queue.clear()
         if not (self._eof or self._ending):
             self._joined.input_lost()
-        self._joined.left(self, detached=self._detached)
+        self._joined.left(self)
 
     @property
     def closed(self) -> bool:
@@ -193,7 +196,8 @@ class Client:
         if data:
             self._joined.input(data)
         if detached:
-            self._detached = self._eof = True
+            self._eof = True
+            self._joined.detached(self)
             self.finish()
 
     def _advance(self) -> None:

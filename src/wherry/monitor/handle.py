@@ -15,6 +15,7 @@ from wherry.monitor import failure, files
 from wherry.monitor.failure import MonitorGone
 from wherry.monitor.framing import Frame
 from wherry.monitor.protocol import (
+    KILLED,
     VERSION,
     AttachOptions,
     ExecLaunch,
@@ -23,11 +24,11 @@ from wherry.monitor.protocol import (
     Identity,
     LaunchRequest,
 )
+from wherry.monitor.segments import LogFiles
 from wherry.monitor.server import connect_long
 from wherry.monitor.wire import Wire
 from wherry.monitor.zygote_handle import Zygote
 
-KILLED = 137
 LEAVING = 5.0
 """Seconds that a monitor may take between closing its socket and its exit file being readable."""
 
@@ -48,15 +49,6 @@ class Created(NamedTuple):
             os.close(fd)
 
 
-class LogFiles(NamedTuple):
-    """A log at one instant: see `logread.LogFiles`, which reads it. Descriptors are the taker's."""
-
-    driver: str
-    fds: tuple[int, ...]
-    compressed: tuple[bool, ...]
-    size: int
-
-
 class Exited(NamedTuple):
     """What `reattach` finds where the container has ended in the meantime."""
 
@@ -69,7 +61,7 @@ class Lost(NamedTuple):
 
     reason: str
     request: LaunchRequest | None
-    code: int = KILLED
+    code: int = 137
 
 
 class MonitorHandle:
@@ -301,7 +293,7 @@ async def reattach(exec_dir: str) -> MonitorHandle | Exited | Lost:
         if found is not None:
             return found
         if not is_running(record.monitor.pid, record.monitor.start_time):
-            lost = Lost("the container's monitor was killed, and the container with it", request)
+            lost = Lost(KILLED, request)
             return _result(exec_dir, request) or lost
         await asyncio.sleep(0.05)
     raise Conflict(f"the monitor in {exec_dir} (process {record.monitor.pid}) does not answer")
@@ -341,7 +333,7 @@ def _last_words(exec_dir: str) -> Exit:
         exit_ = files.read_exit(exec_dir)
         if exit_ is not None:
             return exit_
-    return Exit(KILLED, 9, error="the container's monitor was killed, and the container with it")
+    return Exit(137, 9, error=KILLED)
 
 
 def _fault(exec_dir: str) -> str:

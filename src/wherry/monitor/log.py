@@ -3,23 +3,16 @@
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from wherry.monitor.jsonline import JsonLines
 from wherry.monitor.locallines import LocalLines
 from wherry.monitor.logfile import Compress, LogFile, Position
 from wherry.monitor.loglines import Clock, Splitter
 from wherry.monitor.protocol import LogConfig
+from wherry.monitor.segments import Segment, open_segment, open_segments
 
-HELD_SEGMENTS = 8
+HELD_SEGMENTS = 64
 """Rotated segments that are kept open for a reader that is behind; then it loses the oldest."""
-
-
-class Segment(NamedTuple):
-    """An open file of the log; whoever takes it closes it."""
-
-    fd: int
-    compressed: bool
 
 
 class Follower:
@@ -154,23 +147,5 @@ class Log:
 
     def _rotated(self) -> None:
         for follower in self._followers:
-            follower.add(_open(self._config.path, compressed=False))
+            follower.add(open_segment(self._config.path, False))
         self.wake()
-
-
-def open_segments(config: LogConfig) -> list[Segment]:
-    """The log's files, oldest first. Right only while no one rotates them."""
-    found = []
-    for number in range(config.max_file - 1, 0, -1):
-        for suffix in ("", ".gz"):
-            try:
-                found.append(_open(f"{config.path}.{number}{suffix}", compressed=bool(suffix)))
-                break
-            except FileNotFoundError:
-                continue
-    found.append(_open(config.path, compressed=False))
-    return found
-
-
-def _open(path: str, *, compressed: bool) -> Segment:
-    return Segment(os.open(path, os.O_RDONLY | os.O_CLOEXEC), compressed)

@@ -50,10 +50,11 @@ class Session:
         daemon = self._server.add(sock)
         if self._create(daemon):
             self._loop.run()
-        self._server.close()
+        exec_dir = self._container.request.exec_dir
+        files.remove([files.socket_path(exec_dir)])
         if self._container.phase != "exited":
-            files.remove([f"{self._container.request.exec_dir}/monitor.json"])
-        files.remove([files.socket_path(self._container.request.exec_dir)])
+            files.remove([f"{exec_dir}/monitor.json"])
+        self._server.close()  # last: with it the exec directory is free for another monitor
 
     def _create(self, daemon: Connection) -> bool:
         try:

@@ -26,6 +26,8 @@ from wherry.linux.mount import Mount
 VERSION = 1
 """Raised when an old reader could no longer make sense of what is sent."""
 
+KILLED = "the container's monitor was killed, and the container with it"
+
 Fields = dict[str, Any]
 
 

@@ -8,8 +8,9 @@ instant at which the file has been read to its end: nothing doubles, nothing is 
 import os
 import zlib
 
-from wherry.monitor.log import Follower, Log, Segment
+from wherry.monitor.log import Follower, Log
 from wherry.monitor.logentries import Entry, decode
+from wherry.monitor.segments import Segment
 
 _CHUNK = 1 << 16
 

@@ -214,13 +214,16 @@ class Stdio:
         if self._paused and not self._must_wait():
             self._resume()
 
-    def left(self, client: Client, *, detached: bool) -> None:
-        """A client is gone."""
+    def detached(self, client: Client) -> None:
+        """See Joined."""
+        if self.on_detach:
+            self.on_detach(client.attach_id)
+
+    def left(self, client: Client) -> None:
+        """See Joined."""
         if client in self._clients:
             self._clients.remove(client)
         self.drained()
-        if detached and self.on_detach:
-            self.on_detach(client.attach_id)
         if not self._clients and self.on_empty:
             self.on_empty()
 

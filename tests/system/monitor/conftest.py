@@ -7,15 +7,15 @@ import os
 import shutil
 import socket
 import struct
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from wherry.kit.errors import WherryError
 from wherry.linux.mount import Mount
-from wherry.monitor.handle import MonitorHandle, clean, launch
+from wherry.monitor.handle import MonitorHandle, launch, reattach
 from wherry.monitor.protocol import AttachOptions, LaunchRequest, LogConfig
 from wherry.monitor.zygote_handle import Zygote, start
 
@@ -51,7 +51,7 @@ def spec(args: list[str], *, tty: bool) -> dict[str, object]:
         "ociVersion": "1.0.2",
         "process": process(args, tty=tty)
         | {
-            "capabilities": {kind: capabilities for kind in ("bounding", "effective", "permitted")},
+            "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), capabilities),
             "noNewPrivileges": True,
         },
         "root": {"path": "rootfs"},
@@ -97,6 +97,7 @@ class Box:
         self.folder = folder
         self.runtime = runtime
         self.handles: list[MonitorHandle] = []
+        self.requests: list[LaunchRequest] = []
 
     def request(self, *args: str, **changes: object) -> LaunchRequest:
         number = len(os.listdir(self.folder))
@@ -114,6 +115,7 @@ class Box:
         )._replace(**changes)  # type: ignore[arg-type]
         with open(f"{bundle}/config.json", "w") as file:
             json.dump(spec(list(args), tty=request.tty), file)
+        self.requests.append(request)
         return request
 
     async def create(self, *args: str, **changes: object) -> MonitorHandle:
@@ -131,24 +133,39 @@ class Box:
         await handle.start()
         return handle
 
+    def processes(self) -> list[str]:
+        """Monitors, guards and inits of our containers that still live (not the zygote)."""
+        names = {f"wherry:{request.container_id[:8]}" for request in self.requests}
+        names |= {"wherry-guard"}
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as comm:
+                name = comm.read().strip()
+                if name in names and self.belongs(pid):
+                    found.append(f"{pid} {name}")
+        return found
+
+    def belongs(self, pid: str) -> bool:
+        """By its mount namespace, which only a monitor's family of ours has."""
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/mountinfo") as mounts:
+            return self.folder in mounts.read()
+        return False
+
     async def close(self) -> None:
         for handle in self.handles:
-            request = handle.request
             handle.close()
-            assert request is not None
-            with contextlib.suppress(Exception):
-                await end(request)
+        for request in self.requests:
+            await end(request)
 
 
 async def end(request: LaunchRequest) -> None:
     """Whatever still runs of a container."""
-    from wherry.monitor.handle import reattach
-
     found = await reattach(request.exec_dir)
     if isinstance(found, MonitorHandle):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(WherryError):
             await found.kill(9)
         await asyncio.wait_for(found.wait_gone(), 20)
+        found.close()
 
 
 RUNTIMES = [pytest.param((shutil.which("runc") or "runc",), id="runc")]
@@ -167,8 +184,9 @@ async def box(request: pytest.FixtureRequest, zygote: Zygote, rootfs: str) -> As
     made = Box(zygote, rootfs, folder, request.param)
     yield made
     await made.close()
-    left = subprocess.run(["grep", "-c", folder, "/proc/self/mountinfo"], capture_output=True)
-    assert left.stdout.strip() == b"0", "a mount was left on the host"
+    with open("/proc/self/mountinfo") as mounts:
+        assert folder not in mounts.read(), "a mount was left on the host"
+    await until(lambda: not made.processes(), 5)
     shutil.rmtree(folder)
 
 
@@ -227,3 +245,12 @@ def log_lines(handle: MonitorHandle) -> list[dict[str, str]]:
 
 
 Maker = Callable[..., LaunchRequest]
+
+
+async def until(ready: Callable[[], bool], seconds: float = 15) -> None:
+    """Look until something is so."""
+    for _ in range(int(seconds / 0.01)):
+        if ready():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not become so in time")
