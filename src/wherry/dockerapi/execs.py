@@ -14,7 +14,7 @@ class ExecCreateRequest(msgspec.Struct, frozen=True, rename=go_name):
     user: str = ""
     privileged: bool = False
     tty: bool = False
-    console_size: tuple[UInt, UInt] | None = None
+    console_size: tuple[UInt, UInt] = (0, 0)
     """Height, width (API 1.42)."""
     attach_stdin: bool = False
     attach_stderr: bool = False
@@ -31,7 +31,7 @@ class ExecStartRequest(msgspec.Struct, frozen=True, rename=go_name):
 
     detach: bool = False
     tty: bool = False
-    console_size: tuple[UInt, UInt] | None = None
+    console_size: tuple[UInt, UInt] = (0, 0)
     """Height, width (API 1.42)."""
 
 

@@ -472,7 +472,7 @@ async def test_the_socket_file(path: str, server: ApiServer) -> None:
     with pytest.raises(Conflict, match="another server answers"):
         bind_unix(path)
     await server.close()
-    assert not Path(path).exists()  # noqa: ASYNC240
+    assert not Path(path).exists()
 
 
 def test_a_stale_socket_is_replaced_and_a_file_is_not(tmp_path: Path) -> None:

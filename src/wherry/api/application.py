@@ -1,0 +1,36 @@
+"""The whole API of one engine: all route tables, ready to be served."""
+
+from wherry.api import (
+    container_streams,
+    containers,
+    execs,
+    image_archives,
+    images,
+    system,
+)
+from wherry.api.dispatch import Dispatcher
+from wherry.api.routes import HijackRoute, Route
+from wherry.api.server import ApiServer
+from wherry.engine.engine import Engine
+
+
+def routes() -> list[Route[Engine]]:
+    """Every line of the table; the first that matches a path answers it."""
+    return [
+        *system.ROUTES,
+        *containers.ROUTES,
+        *container_streams.ROUTES,
+        *execs.ROUTES,
+        *images.ROUTES,
+        *image_archives.ROUTES,
+    ]
+
+
+def hijack_routes() -> list[HijackRoute[Engine]]:
+    """The requests that take over their connection."""
+    return [*container_streams.HIJACK_ROUTES, *execs.HIJACK_ROUTES]
+
+
+def application(engine: Engine) -> ApiServer:
+    """A server for the engine; it listens nowhere yet (`ApiServer.listen`)."""
+    return ApiServer(Dispatcher(engine, routes(), hijack_routes()))

@@ -1,0 +1,73 @@
+"""Images: list, inspect, history, tag, remove, prune; archives are in `image_archives`."""
+
+from typing import Final
+
+from aiohttp import web
+
+from wherry.api import versions
+from wherry.api.answers import empty, json_answer
+from wherry.api.call import Call
+from wherry.api.platforms import check_offered, wanted_platform
+from wherry.api.routes import Route
+from wherry.dockerapi.filters import Filters
+from wherry.engine.engine import Engine
+from wherry.engine.images import inspect, listing, remove, tag
+from wherry.kit.errors import InvalidInput
+
+
+async def list_images(engine: Engine, call: Call) -> web.StreamResponse:
+    """GET /images/json."""
+    filters = call.filters()
+    old = call.text("filter") if call.version < (1, 41) else ""
+    if old:
+        filters = Filters({**filters.values, "reference": (*filters.get("reference"), old)})
+    shared_size = call.version >= (1, 42) and call.flag("shared-size")
+    found = await listing.list_images(engine, filters, shared_size)
+    return json_answer(versions.image_summaries(found, call.version))
+
+
+async def inspect_image(engine: Engine, call: Call) -> web.StreamResponse:
+    """GET /images/{name}/json."""
+    wanted = wanted_platform(call, since=49)
+    if wanted is not None and call.version >= (1, 48) and call.flag("manifests"):
+        raise InvalidInput("conflicting options: manifests and platform options cannot both be set")
+    found = await inspect.inspect(engine, call.name)
+    check_offered(call.name, wanted, found)
+    return json_answer(versions.image(found, call.version))
+
+
+async def image_history(engine: Engine, call: Call) -> web.StreamResponse:
+    """GET /images/{name}/history."""
+    wanted = wanted_platform(call, since=48)
+    if wanted is not None:
+        check_offered(call.name, wanted, await inspect.inspect(engine, call.name))
+    return json_answer(await inspect.history(engine, call.name))
+
+
+async def tag_image(engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /images/{name}/tag."""
+    await tag.tag(engine, call.name, call.text("repo"), call.text("tag"))
+    return empty(201)
+
+
+async def remove_image(engine: Engine, call: Call) -> web.StreamResponse:
+    """DELETE /images/{name}."""
+    if not call.name.strip():
+        raise InvalidInput("image name cannot be blank")
+    gone = await remove.remove(engine, call.name, call.flag("force"), call.flag("noprune"))
+    return json_answer(gone)
+
+
+async def prune_images(engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /images/prune."""
+    return json_answer(await remove.prune(engine, call.filters()))
+
+
+ROUTES: Final = [
+    Route("GET", "/images/json", list_images),
+    Route("GET", "/images/{name}/history", image_history),
+    Route("GET", "/images/{name}/json", inspect_image),
+    Route("POST", "/images/{name}/tag", tag_image),
+    Route("POST", "/images/prune", prune_images),
+    Route("DELETE", "/images/{name}", remove_image),
+]
