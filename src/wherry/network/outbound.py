@@ -1,0 +1,109 @@
+"""The way out of a plain user's network namespace: connections end here and are made anew outside.
+
+The namespace holds bridges and loopback only. Its packet filter redirects every TCP connection
+that leaves a bridge to a listener made inside; SO_ORIGINAL_DST tells where it was meant to go, and
+the connection is made from the host's namespace. What this cannot do: a refused port looks like a
+reset (the container's handshake was with us), there is no ICMP and no UDP but DNS.
+"""
+
+import socket
+import struct
+from ipaddress import IPv4Address
+
+from wherry.network.inside import Inside
+from wherry.network.listeners import accept_some
+from wherry.network.loop import READ, Loop
+from wherry.network.relay import RESET, Relay
+from wherry.network.resolvers import Resolvers
+
+_SO_ORIGINAL_DST = 80
+_DNS = 53
+_BACKLOG = 4096
+
+
+def target_for(
+    destination: tuple[str, int], gateways: frozenset[str], resolver: str, host: str
+) -> tuple[str, int] | None:
+    """Where a connection really goes; None where it must not go at all.
+
+    DNS goes to the host's resolver. A gateway stands for the host: its own address, so that, as
+    with Docker, services bound to the host's loopback stay out of reach. A container may send to
+    any address it likes, loopback and 0.0.0.0 included, which in the host's namespace would be
+    the host itself: refused.
+    """
+    address, port = IPv4Address(destination[0]), destination[1]
+    if port == _DNS:
+        return (resolver, _DNS) if resolver else None
+    if str(address) in gateways:
+        return (host, port) if host else None
+    if address.is_loopback or address.is_multicast or int(address) >> 24 == 0:
+        return None
+    return None if address == IPv4Address("255.255.255.255") else (str(address), port)
+
+
+def host_address() -> str:
+    """The address the host sends from by default, or "". No packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        return str(sock.getsockname()[0])
+
+
+class OutboundForwarder:
+    """The TCP listener inside, and the connections through it."""
+
+    def __init__(self, loop: Loop, inside: Inside, resolvers: Resolvers, port: int) -> None:
+        self._loop, self._resolvers = loop, resolvers
+        self._relays: set[Relay] = set()
+        self.gateways: frozenset[str] = frozenset()
+        self._socket = inside.call(lambda: _listener(port))
+        self.port: int = self._socket.getsockname()[1]
+        self._watch()
+        loop.every_second(self._tick)
+
+    def _watch(self) -> None:
+        self._loop.watch(self._socket.fileno(), READ, self._accept)
+
+    def _accept(self, _: int) -> None:
+        if not accept_some(self._socket, self._forward):
+            self._loop.forget(self._socket.fileno())  # out of descriptors: see _tick
+
+    def _tick(self, _: float) -> None:
+        self._watch()
+
+    def _forward(self, client: socket.socket) -> None:
+        target = self._target(client)
+        if target is None:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            client.close()
+            return
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        relay = Relay(self._loop, client, server, target, self._relays.discard)
+        if client.fileno() >= 0:
+            self._relays.add(relay)
+
+    def _target(self, client: socket.socket) -> tuple[str, int] | None:
+        try:
+            raw = client.getsockopt(socket.SOL_IP, _SO_ORIGINAL_DST, 16)
+        except OSError:  # no connection tracking entry: it was not redirected
+            return None
+        port, address = struct.unpack_from(">2xH4s", raw)
+        destination = (socket.inet_ntoa(address), port)
+        servers = self._resolvers.servers() if port == _DNS else ("",)
+        host = host_address() if destination[0] in self.gateways else ""
+        return target_for(destination, self.gateways, servers[0], host)
+
+
+def _listener(port: int) -> socket.socket:
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    sock = socket.socket(socket.AF_INET, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(("0.0.0.0", port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock

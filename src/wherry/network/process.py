@@ -1,0 +1,190 @@
+"""The program `wherry-net`: one for an engine, it outlives the daemon.
+
+It holds the published ports and, for a plain user, the way out of the engine's network namespace.
+It knows endpoints, addresses and ports; no container and no policy. It ends when it is told to,
+never by itself, since containers may be running without a daemon.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from typing import Any
+
+from wherry.kit.errors import Conflict, InvalidInput, NotPermitted, WherryError
+from wherry.linux import process as processes
+from wherry.network import protocol
+from wherry.network.dns_forwarder import DnsForwarder
+from wherry.network.inside import Inside
+from wherry.network.listeners import Listeners
+from wherry.network.loop import BROKEN, READ, Loop
+from wherry.network.outbound import OutboundForwarder
+from wherry.network.resolvers import Resolvers
+
+SOCKET, IDENTITY, LOCK = "s", "wherry-net.json", "lock"
+
+
+class NetServer:
+    """Answers the daemon's messages."""
+
+    def __init__(self, loop: Loop, netns_fd: int) -> None:
+        self._loop = loop
+        self._inside = Inside(netns_fd)
+        self._separate = netns_fd >= 0
+        self._listeners = Listeners(loop, self._inside)
+        self._resolvers = Resolvers()
+        self._outbound: OutboundForwarder | None = None
+        self._dns: DnsForwarder | None = None
+
+    def answer(self, message: dict[str, Any]) -> object:
+        """Do what a message asks. Raises WherryError."""
+        match message.get("do"):
+            case "hello":
+                return {"version": protocol.VERSION, "pid": os.getpid()}
+            case "publish":
+                endpoint, address = str(message["endpoint"]), str(message["address"])
+                bindings = protocol.read_bindings(message["bindings"])
+                return self._listeners.publish(endpoint, address, bindings)
+            case "withdraw":
+                self._listeners.withdraw(str(message["endpoint"]))
+                return True
+            case "published":
+                return self._listeners.published()
+            case "outbound":
+                return self._open_outbound(message)
+            case "shutdown":
+                self._loop.stop()
+                return True
+        raise InvalidInput(f"network process: unknown message {message.get('do')!r}")
+
+    def _open_outbound(self, message: dict[str, Any]) -> list[int]:
+        if not self._separate:
+            raise Conflict("network process: outbound forwarding needs a namespace of its own")
+        if self._outbound is None or self._dns is None:
+            ports = int(message.get("tcp", 0)), int(message.get("dns", 0))
+            self._dns = DnsForwarder(self._loop, self._inside, self._resolvers, ports[1])
+            self._outbound = OutboundForwarder(self._loop, self._inside, self._resolvers, ports[0])
+        self._outbound.gateways = frozenset(map(str, message.get("gateways", ())))
+        return [self._outbound.port, self._dns.port]
+
+
+class ControlSocket:
+    """The unix socket and the daemons (one, and now and then a second) connected to it."""
+
+    def __init__(self, loop: Loop, path: str, server: NetServer) -> None:
+        self._loop, self._server = loop, server
+        self._buffers: dict[int, bytes] = {}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self._socket.bind(path)
+        self._socket.listen(8)
+        loop.watch(self._socket.fileno(), READ, self._accept)
+
+    def _accept(self, _: int) -> None:
+        client, _address = self._socket.accept()
+        peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if struct.unpack("3i", peer)[1] not in (os.geteuid(), 0):
+            client.close()
+            return
+        client.settimeout(5)
+        self._buffers[client.fileno()] = b""
+        self._loop.watch(client.fileno(), READ, lambda events: self._ready(client, events))
+
+    def _ready(self, client: socket.socket, events: int) -> None:
+        try:
+            data = client.recv(1 << 16)
+            if not data or (events & BROKEN and not events & READ):
+                self._drop(client)
+                return
+            *lines, rest = (self._buffers[client.fileno()] + data).split(b"\n")
+            if len(rest) > protocol.LIMIT:
+                raise InvalidInput("network process: line too long")
+            self._buffers[client.fileno()] = rest
+            for line in lines:
+                client.sendall(protocol.encode(self._answer(line)))
+        except (OSError, InvalidInput):
+            self._drop(client)
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        number: object = None
+        try:
+            message = protocol.decode(line)
+            number = message.get("id")
+            return {"id": number, "ok": self._server.answer(message)}
+        except (WherryError, OSError) as error:
+            return protocol.failure(number, error)
+        except (KeyError, TypeError, ValueError) as error:
+            return protocol.failure(
+                number, InvalidInput(f"network process: bad message: {error!r}")
+            )
+
+    def _drop(self, client: socket.socket) -> None:
+        self._buffers.pop(client.fileno(), None)
+        self._loop.forget(client.fileno())
+        client.close()
+
+
+def _become_the_one(directory: str) -> None:
+    """Take the engine's lock for as long as we live. Raises NotPermitted when it is taken."""
+    lock = os.open(os.path.join(directory, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise NotPermitted(f"another network process works in {directory}") from None
+
+
+def _write_identity(directory: str) -> None:
+    pid = os.getpid()
+    identity = {
+        "pid": pid,
+        "start_time": processes.start_time(pid),
+        "boot_id": processes.boot_id(),
+        "version": protocol.VERSION,
+    }
+    path = os.path.join(directory, IDENTITY)
+    with open(path + ".tmp", "w") as file:
+        json.dump(identity, file)
+    os.rename(path + ".tmp", path)
+
+
+def _settle() -> None:
+    """Signals of the daemon's terminal are not ours; a daemon's descriptor limit is too small."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    processes.set_name("wherry-net")
+
+
+def main(arguments: list[str]) -> int:
+    """`DIRECTORY NETNS_FD`: work until told to stop; "ready" or the reason against on stdout."""
+    directory, netns_fd = arguments[0], int(arguments[1])
+    try:
+        _settle()
+        _become_the_one(directory)
+        loop = Loop()
+        ControlSocket(loop, os.path.join(directory, SOCKET), NetServer(loop, netns_fd))
+        _write_identity(directory)
+    except (OSError, WherryError) as error:
+        os.write(1, f"{error}\n".encode())
+        return 1
+    os.write(1, b"ready\n")
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    loop.run()
+    for name in (SOCKET, IDENTITY):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(directory, name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
