@@ -18,7 +18,7 @@ COMMANDS = {
     "create": Entry("container.create", "Create a new container"),
     "daemon": Entry("daemon", "Run the engine in the foreground"),
     "diff": Entry("container.diff", "Inspect changes to a container's file system"),
-    "doctor": Entry("doctor", "Tell what this machine can do, what not, and the fix", "doctor"),
+    "doctor": Entry("doctor", "Tell what this machine can do, what not, and the fix"),
     "events": Entry("system.events", "Get real time events from the engine"),
     "exec": Entry("container.execute", "Run a command in a running container"),
     "export": Entry("container.export", "Export a container's file system as a tar archive"),

@@ -86,3 +86,9 @@ def _bar(message: Document, columns: int) -> str:
     filled = BAR * current // total
     head = ">" if filled < BAR else ""
     return f"[{'=' * filled}{head}".ljust(BAR + 1) + f"]  {numbers}"
+
+
+def drain(messages: Iterable[Document]) -> None:
+    """Wait for the end of a stream of status messages. Raises Failed for an error among them."""
+    for message in messages:
+        _check(message)

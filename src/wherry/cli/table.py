@@ -53,19 +53,19 @@ def _label_heading(name: object) -> str:
     return str(name).rsplit(".", 1)[-1].replace("-", " ").replace("_", " ")
 
 
-def columns(lines: Sequence[str]) -> str:
-    """Lines with tabs between their cells, aligned as Go's tabwriter does (10, 1, 3)."""
+def columns(lines: Sequence[str], least: int = MIN_WIDTH) -> str:
+    """Lines with tabs between their cells, aligned as Go's tabwriter does."""
     grid = [line.split("\t") for text in lines for line in text.split("\n")]
-    widths = _widths(grid)
+    widths = _widths(grid, least)
     return "".join(_aligned(cells, widths) + "\n" for cells in grid)
 
 
-def _widths(grid: Sequence[Sequence[str]]) -> list[int]:
+def _widths(grid: Sequence[Sequence[str]], least: int) -> list[int]:
     widths: list[int] = []
     for cells in grid:
         for place, cell in enumerate(cells[:-1]):
             if place == len(widths):
-                widths.append(MIN_WIDTH)
+                widths.append(least)
             widths[place] = max(widths[place], len(cell) + PADDING)
     return widths
 

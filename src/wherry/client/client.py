@@ -15,8 +15,8 @@ MAX_VERSION = (1, 51)
 OLDEST = (1, 24)
 """Assumed where an engine does not tell its version, as Docker's client does."""
 
-Query = Mapping[str, str]
-NOTHING: Query = {}
+Query = http.Query
+NOTHING: Mapping[str, str] = {}
 
 
 class Client:

@@ -6,7 +6,7 @@ need back together with the bytes that were read too early.
 
 import contextlib
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from wherry.kit.errors import Corrupt, Unavailable
 
@@ -17,6 +17,7 @@ MAX_HEADERS = 256
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 Body = bytes | Iterable[bytes] | None
+Query = Mapping[str, "str | Sequence[str]"]
 
 
 def quote(text: str, safe: str = "") -> str:
@@ -25,11 +26,14 @@ def quote(text: str, safe: str = "") -> str:
     return "".join(chr(b) if b in keep else f"%{b:02X}" for b in text.encode())
 
 
-def query_string(query: Mapping[str, str]) -> str:
-    """`?a=b&c=d` with sorted names, or an empty string."""
-    if not query:
-        return ""
-    return "?" + "&".join(f"{quote(key)}={quote(query[key])}" for key in sorted(query))
+def query_string(query: Query) -> str:
+    """`?a=b&c=d` with sorted names, or an empty string; a list repeats its name."""
+    pairs = []
+    for name in sorted(query):
+        value = query[name]
+        items = [value] if isinstance(value, str) else value
+        pairs += [f"{quote(name)}={quote(item)}" for item in items]
+    return "?" + "&".join(pairs) if pairs else ""
 
 
 class Reader:

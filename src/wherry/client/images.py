@@ -1,6 +1,6 @@
 """The image routes of the API."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from wherry.client import http
 from wherry.client.client import Client, as_documents, get, get_list, post
@@ -39,13 +39,13 @@ def history(client: Client, image: str) -> list[Document]:
     return get_list(client, route(image, "/history"))
 
 
-def pull(client: Client, query: Mapping[str, str], auth: str) -> Iterator[Document]:
+def pull(client: Client, query: http.Query, auth: str) -> Iterator[Document]:
     """Progress of a pull (`fromImage`, `tag`, `platform`)."""
     headers = {"X-Registry-Auth": auth} if auth else {}
     return client.messages("POST", "/images/create", query, headers=headers)
 
 
-def import_(client: Client, query: Mapping[str, str], tar: http.Body) -> Iterator[Document]:
+def import_(client: Client, query: http.Query, tar: http.Body) -> Iterator[Document]:
     """Progress of making an image from a tar (`fromSrc`, `repo`, `tag`, `message`, `changes`)."""
     return client.messages("POST", "/images/create", query, tar, {"Content-Type": "text/plain"})
 
@@ -60,8 +60,7 @@ def load(client: Client, tar: Iterable[bytes], *, quiet: bool) -> Iterator[Docum
 
 def save(client: Client, names: Sequence[str]) -> Iterator[bytes]:
     """Images as one tar stream that `load` reads."""
-    query = "&".join(f"names={http.quote(name)}" for name in names)
-    return iter(client.request("GET", f"/images/get?{query}"))
+    return iter(client.request("GET", "/images/get", {"names": names}))
 
 
 def tag(client: Client, image: str, repository: str, tag_name: str) -> None:
@@ -81,7 +80,7 @@ def remove(
     return as_documents(client.json("DELETE", route(image), query))
 
 
-def commit(client: Client, query: Mapping[str, str]) -> str:
+def commit(client: Client, query: http.Query) -> str:
     """Make an image of a container (`container`, `repo`, `tag`, …); its id."""
     return post(client, "/commit", query, {}).text("Id")
 

@@ -26,14 +26,14 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _FACTOR[match[2].lower()])
 
 
-def human_size(count: float) -> str:
-    """Bytes with four significant digits by powers of 1000, as `docker images` shows them."""
+def human_size(count: float, digits: int = 3) -> str:
+    """Bytes with that many significant digits by powers of 1000, as `docker images` shows them."""
     value, unit = float(count), "B"
     for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
         if value < 1000 or unit == "PB":
             break
         value /= 1000
-    return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"
+    return f"{value:.{digits}g}{unit}" if value < 1000 else f"{value:.0f}{unit}"
 
 
 def human_size_binary(count: float) -> str:

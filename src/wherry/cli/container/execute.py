@@ -65,7 +65,7 @@ def _attached(session: Session, exec_id: str, plan: Plan) -> None:
         execs.resize(other, exec_id, columns, lines)
 
     if attachment.copy(stream, plan, resize):
-        return
+        raise Failed("read escape sequence")
     code = execs.inspect(session.client, exec_id).number("ExitCode")
     if code:
         raise Failed("", code)

@@ -1,0 +1,13 @@
+"""Names for new images."""
+
+from wherry.kit.errors import InvalidInput
+from wherry.oci import reference as references
+
+
+def repository_and_tag(text: str) -> tuple[str, str]:
+    """A name for an image, as the API takes it; `latest` by default. Raises InvalidInput."""
+    parsed = references.parse(text)
+    if parsed.digest is not None:
+        raise InvalidInput("refusing to create a tag with a digest reference")
+    named = parsed.with_default_tag()
+    return named.familiar_repository, named.tag or ""

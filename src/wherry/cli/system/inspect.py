@@ -1,0 +1,118 @@
+"""`wherry inspect`, `wherry container inspect`, `wherry image inspect`."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from wherry.cli.command import Arity, Command, Failed
+from wherry.cli.flags import Flag, switch, text
+from wherry.cli.session import Session, describe
+from wherry.cli.template.evaluate import Template
+from wherry.cli.template.nodes import TemplateError
+from wherry.client import containers, images
+from wherry.client.client import Client, get
+from wherry.client.document import Document
+from wherry.client.http import quote
+from wherry.kit.errors import NotFound, WherryError
+
+Look = Callable[[Client, str, bool], Document]
+
+LOOKS: Mapping[str, Look] = {
+    "container": lambda client, name, size: containers.inspect(client, name, size=size),
+    "image": lambda client, name, _: images.inspect(client, name),
+    "network": lambda client, name, _: get(client, f"/networks/{quote(name)}"),
+    "volume": lambda client, name, _: get(client, f"/volumes/{quote(name)}"),
+}
+"""How objects of each kind are looked up, in the order in which a bare name is tried."""
+LATER = ("node", "service", "task", "secret", "config", "plugin")
+
+
+def inspect(session: Session, arguments: list[str], *, format: str, size: bool, type: str) -> None:
+    """Return low-level information on objects of any kind, or of one."""
+    if type in LATER:
+        raise Failed(f"objects of type {type} come in a later release")
+    if type and type not in LOOKS:
+        raise Failed(f'"{type}" is not a valid value for --type')
+    looks = [LOOKS[type]] if type else list(LOOKS.values())
+    show(session, arguments, looks, format, size=size)
+
+
+def inspect_container(session: Session, arguments: list[str], *, format: str, size: bool) -> None:
+    """Display detailed information on one or more containers."""
+    show(session, arguments, [LOOKS["container"]], format, size=size)
+
+
+def inspect_image(session: Session, arguments: list[str], *, format: str) -> None:
+    """Display detailed information on one or more images."""
+    show(session, arguments, [LOOKS["image"]], format, size=False)
+
+
+def show(
+    session: Session, names: Sequence[str], looks: Sequence[Look], form: str, *, size: bool
+) -> None:
+    """Write what was found, as JSON or by a template; then the errors. Raises Failed."""
+    found, problems = [], []
+    for name in names:
+        try:
+            found.append(_first(session.client, name, looks, size=size))
+        except WherryError as error:
+            problems.append(describe(error))
+    session.write(_rendered(found, form))
+    if problems:
+        raise Failed("\n".join(problems))
+
+
+def _first(client: Client, name: str, looks: Sequence[Look], *, size: bool) -> Document:
+    missing: NotFound | None = None
+    for look in looks:
+        try:
+            return look(client, name, size)
+        except NotFound as error:
+            missing = error
+    if len(looks) == 1 and missing is not None:
+        raise missing
+    raise Failed(f"Error: No such object: {name}")
+
+
+def _rendered(found: Sequence[Document], form: str) -> str:
+    if not form or form == "json":
+        indent = None if form else 4
+        separators = (",", ":") if form else (",", ": ")
+        raw = [dict(item.raw) for item in found]
+        return json.dumps(raw, indent=indent, separators=separators, ensure_ascii=False) + "\n"
+    try:
+        template = Template(form.replace("\\t", "\t").replace("\\n", "\n"))
+        return "".join(template.render(item.raw) + "\n" for item in found) or "\n"
+    except TemplateError as error:
+        raise Failed(f"Template parsing error: {error}", 64 if not found else 1) from error
+
+
+def _flags(*more: Flag) -> tuple[Flag, ...]:
+    return (text("format f", "Format the output using the given Go template"), *more)
+
+
+_SIZE = "Display total file sizes if the type is container"
+
+command = Command(
+    "inspect",
+    inspect,
+    "Return low-level information on objects",
+    usage="NAME|ID [NAME|ID...]",
+    arity=Arity(1),
+    flags=_flags(switch("size s", _SIZE), text("type", "Return JSON for specified type")),
+)
+container = Command(
+    "inspect",
+    inspect_container,
+    "Display detailed information on one or more containers",
+    usage="CONTAINER [CONTAINER...]",
+    arity=Arity(1),
+    flags=_flags(switch("size s", "Display total file sizes")),
+)
+image = Command(
+    "inspect",
+    inspect_image,
+    "Display detailed information on one or more images",
+    usage="IMAGE [IMAGE...]",
+    arity=Arity(1),
+    flags=_flags(),
+)
