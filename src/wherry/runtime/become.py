@@ -8,9 +8,9 @@ from wherry.linux import process
 from wherry.runtime import settings, streams
 from wherry.runtime.command import Command, find, with_home
 from wherry.runtime.filters import Filters, load_filters
+from wherry.runtime.hooks import restore_signals
 from wherry.runtime.identity import Identity
 from wherry.runtime.identity import become as take_identity
-from wherry.runtime.identity import prepare as prepare_identity
 from wherry.runtime.spec_types import Process, Rlimit
 
 
@@ -25,28 +25,29 @@ class Prepared(NamedTuple):
     tie: Callable[[], None]
 
 
+def settle_child() -> None:
+    """In a fresh child: not traceable, default signals, a session of its own, umask 0."""
+    process.set_dumpable(False)
+    restore_signals()
+    os.setsid()
+    os.umask(0)
+
+
 def prepare(
     wanted: Process,
-    proc_fd: int,
+    identity: Identity,
     state: Mapping[str, object],
     filters: Filters,
     tie: Callable[[], None],
-    warn: Callable[[str], None],
 ) -> Prepared:
-    """Find the program and read what the kernel has; we are in the container's root already.
+    """Find the program; we are in the container's root and working directory already.
 
-    Raises CommandNotFound, CommandNotExecutable, SetupNotPermitted.
+    Raises CommandNotFound, CommandNotExecutable.
     """
     environment = with_home(wanted.env, wanted.user.uid)
     path = find(wanted.args[0], environment)
-    return Prepared(
-        identity=prepare_identity(wanted, proc_fd, warn),
-        limits=wanted.rlimits,
-        command=Command(path, wanted.args, environment),
-        filters=filters,
-        state=state,
-        tie=tie,
-    )
+    command = Command(path, wanted.args, environment)
+    return Prepared(identity, wanted.rlimits, command, filters, state, tie)
 
 
 def become(

@@ -44,6 +44,10 @@ def start(state_root: str, container_id: str) -> None:
             raise Conflict(f"container {container_id} was started or has ended") from error
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{folder}/start.sock")
+        try:
+            channel.expect("executing")
+        except PeerGone as error:
+            raise Internal(f"init of container {container_id} died before its program") from error
         channel.expect_end()
     _run_poststart(state_root, record)
 

@@ -29,7 +29,7 @@ from wherry.runtime.settings import check_sysctls
 from wherry.runtime.spec import load
 from wherry.runtime.spec_types import Spec
 from wherry.runtime.state import CREATED, CREATING, Record, State
-from wherry.runtime.streams import check_preserved
+from wherry.runtime.streams import check_console, check_preserved
 
 
 def create(request: CreateRequest) -> State:
@@ -54,10 +54,7 @@ def check(request: CreateRequest, spec: Spec) -> None:
     """Everything that can be known before the first process. Raises InvalidInput, Unsupported."""
     if spec.process is None:
         raise InvalidInput("process: required to create a container")
-    if spec.process.terminal and request.console_socket is None:
-        raise InvalidInput("process.terminal: cannot allocate a tty without a console socket")
-    if not spec.process.terminal and request.console_socket is not None:
-        raise InvalidInput("console socket given, but process.terminal is false")
+    check_console(spec.process, request.console_socket)
     check_labels(spec.process, spec.linux)
     check_sysctls(spec.linux)
     check_preserved(request.preserve_fds)
@@ -234,7 +231,7 @@ def write_pid_file(path: str, pid: int) -> None:
 
 def _end(stage_pid: int, pidfd: int | None, pid: int) -> None:
     """Kill what was made and see it gone, so that cgroups and mounts are free."""
-    _kill_child(stage_pid)
+    kill_child(stage_pid)
     if pidfd is None:
         return
     with contextlib.suppress(ProcessLookupError):
@@ -244,7 +241,7 @@ def _end(stage_pid: int, pidfd: int | None, pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _kill_child(pid: int) -> None:
+def kill_child(pid: int) -> None:
     """Kill and reap a child; one that was reaped already may be somebody else's pid by now."""
     with contextlib.suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) == (0, 0):

@@ -1,7 +1,6 @@
 """The process that becomes the container's first program: file system, identity, execve."""
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, NoReturn
 
 from wherry.linux import loopback, namespace
@@ -13,6 +12,7 @@ from wherry.runtime.errors import CommandNotExecutable, CommandNotFound
 from wherry.runtime.filters import receive_filters
 from wherry.runtime.handshake import Channel
 from wherry.runtime.hooks import run_hooks
+from wherry.runtime.identity import prepare as prepare_identity
 from wherry.runtime.labels import set_exec_labels
 from wherry.runtime.namespaces import new_flags
 from wherry.runtime.sources import Sources
@@ -72,10 +72,10 @@ def _set_up(launch: "Launch", sources: Sources, progress: Progress) -> Prepared:
     _finish_tree(launch, root)
     progress.step = "settings"
     _settle(spec, host, spec.process)
-    progress.step = "process"
-    prepared = prepare(spec.process, host.proc, state, filters, tie, launch.request.warn)
+    identity = prepare_identity(spec.process, host.proc, launch.request.warn)
     host.close()
-    return prepared
+    progress.step = "process"
+    return prepare(spec.process, identity, state, filters, tie)
 
 
 def _set_names(spec: Spec) -> None:
@@ -132,14 +132,11 @@ def _await_start(launch: "Launch", prepared: Prepared) -> int:
 
 
 def _run_program(launch: "Launch", prepared: Prepared, channel: Channel) -> None:
-    state: Mapping[str, object] = prepared.state
-    hooks = launch.spec.hooks.start_container
-    become(
-        prepared,
-        channel.sock.fileno(),
-        launch.request.preserve_fds,
-        lambda: run_hooks("startContainer", hooks, dict(state)),
-    )
+    def before_last() -> None:
+        run_hooks("startContainer", launch.spec.hooks.start_container, dict(prepared.state))
+        channel.send("executing")
+
+    become(prepared, channel.sock.fileno(), launch.request.preserve_fds, before_last)
 
 
 def exit_status(error: BaseException) -> int:

@@ -10,6 +10,7 @@ from wherry.linux.namespace import CLONE_NEWTIME, CLONE_NEWUSER, FLAGS
 from wherry.runtime.errors import from_os_error
 from wherry.runtime.handshake import Channel
 from wherry.runtime.spec_types import ClockOffset, Linux, Namespace
+from wherry.runtime.trusted import open_beneath_proc, own_directory
 
 _NS_GET_NSTYPE = 0xB703
 
@@ -64,6 +65,26 @@ def open_namespace(entry: Namespace) -> int:
     return descriptor
 
 
+def join_container(linux: Linux, pidfd: int, pid: int) -> bool:
+    """Join all namespaces of a container's init; whether a user namespace was among them.
+
+    The pidfd keeps it from being another process. Raises OSError, ProcessLookupError.
+    """
+    flags = 0
+    for entry in linux.namespaces:
+        flags |= FLAGS[entry.kind]
+    if flags & CLONE_NEWUSER and _is_ours("user", pid):
+        flags &= ~CLONE_NEWUSER  # joining the own user namespace is EINVAL
+    namespace.join_process(pidfd, pid, flags)
+    if process.has_exited(pidfd):
+        raise ProcessLookupError(errno.ESRCH, "the container has ended")
+    return bool(flags & CLONE_NEWUSER)
+
+
+def _is_ours(kind: str, pid: int) -> bool:
+    return namespace.inode_of("self", kind) == namespace.inode_of(pid, kind)
+
+
 def new_flags(linux: Linux) -> int:
     """Clone flags of all namespaces that are to be made."""
     flags = 0
@@ -72,20 +93,25 @@ def new_flags(linux: Linux) -> int:
     return flags
 
 
-def make_user_namespace(channel: Channel) -> None:
+def make_user_namespace(channel: Channel, proc_fd: int) -> None:
     """Unshare, have the caller write the maps, and become the new root where there is one."""
     namespace.unshare(CLONE_NEWUSER)
     process.set_dumpable(True)  # or our /proc files belong to a root that is not the caller
     channel.send("map")
     channel.expect("mapped")
-    become_root()
+    become_root(proc_fd)
 
 
-def become_root() -> None:
-    """Take id 0 where the user namespace has it; another map leaves the id that we are."""
+def become_root(proc_fd: int) -> None:
+    """Take id 0 where the user namespace has it; another map leaves the id that we are.
+
+    The maps are read from the host's procfs: after a join, /proc is the container's.
+    """
     for kind, change in (("gid", os.setresgid), ("uid", os.setresuid)):
-        if any(line.inside == 0 for line in namespace.read_map("self", kind)):
-            change(0, 0, 0)
+        descriptor = open_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/{kind}_map", os.O_RDONLY)
+        with open(descriptor, encoding="ascii") as file:
+            if any(line.split()[0] == "0" for line in file):
+                change(0, 0, 0)
 
 
 def make_others(linux: Linux) -> None:

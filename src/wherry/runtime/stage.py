@@ -11,9 +11,9 @@ from typing import NamedTuple, NoReturn
 from wherry.linux import process
 from wherry.linux.namespace import CLONE_NEWUSER
 from wherry.runtime import init, settings, streams
+from wherry.runtime.become import settle_child
 from wherry.runtime.cgroups.placement import Placement
 from wherry.runtime.handshake import Channel
-from wherry.runtime.hooks import restore_signals
 from wherry.runtime.namespaces import (
     become_root,
     join_by_path,
@@ -24,7 +24,7 @@ from wherry.runtime.namespaces import (
 from wherry.runtime.request import CreateRequest
 from wherry.runtime.sources import Sources, open_sources
 from wherry.runtime.spec_types import Spec
-from wherry.runtime.trusted import open_host_files
+from wherry.runtime.trusted import open_proc
 
 
 class Launch(NamedTuple):
@@ -62,10 +62,7 @@ def run(launch: Launch) -> NoReturn:
 def _prepare(launch: Launch) -> None:
     """Be a clean process: own session, default signals, only our descriptors, not traceable."""
     request = launch.request
-    process.set_dumpable(False)
-    restore_signals()
-    os.setsid()
-    os.umask(0)
+    settle_child()
     keep = [launch.channel.sock.fileno(), launch.listener.fileno()]
     if request.console_socket is not None:
         keep.append(request.console_socket)
@@ -78,10 +75,9 @@ def _leave(launch: Launch) -> Sources:
     """Take what is the host's, then the namespaces."""
     spec, linux = launch.spec, launch.spec.linux
     assert spec.process is not None
+    proc_fd = open_proc()
     if spec.process.oom_score_adj is not None:
-        host = open_host_files()
-        settings.set_oom_score(host.proc, spec.process.oom_score_adj)
-        host.close()
+        settings.set_oom_score(proc_fd, spec.process.oom_score_adj)
     settings.raise_hard_limits(spec.process.rlimits)
     if launch.placed.version == 1:  # on v2 we were cloned into it
         launch.placed.join(None)
@@ -89,9 +85,10 @@ def _leave(launch: Launch) -> Sources:
     sources = open_sources(spec, launch.bundle, bind_devices=own_user or launch.rootless)
     join_by_path(linux)
     if new_flags(linux) & CLONE_NEWUSER:
-        make_user_namespace(launch.channel)
+        make_user_namespace(launch.channel, proc_fd)
     elif own_user:
-        become_root()
+        become_root(proc_fd)
     make_others(linux)
     process.set_dumpable(False)
+    os.close(proc_fd)
     return sources

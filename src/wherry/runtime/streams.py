@@ -5,6 +5,7 @@ import os
 
 from wherry.kit.errors import InvalidInput
 from wherry.linux.process import close_all_except
+from wherry.runtime.spec_types import Process
 
 _FIRST_FREE = 3
 
@@ -18,6 +19,14 @@ def check_preserved(count: int) -> None:
             raise InvalidInput(
                 f"cannot preserve {count} descriptors: descriptor {descriptor} is not open"
             ) from error
+
+
+def check_console(process: Process, console_socket: int | None) -> None:
+    """Raises InvalidInput where a terminal and its socket do not come together."""
+    if process.terminal and console_socket is None:
+        raise InvalidInput("process.terminal: cannot allocate a tty without a console socket")
+    if not process.terminal and console_socket is not None:
+        raise InvalidInput("console socket given, but process.terminal is false")
 
 
 def take(stdio: tuple[int, int, int] | None, preserved: int, keep: list[int]) -> None:

@@ -32,11 +32,17 @@ class HostFiles(NamedTuple):
 
 def open_host_files() -> HostFiles:
     """Open and check both. Raises UnsafeContainer, OSError."""
-    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    check_proc(proc)
+    proc = open_proc()
     null = os.open("/dev/null", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     check_null(null)
     return HostFiles(proc, null)
+
+
+def open_proc() -> int:
+    """The host's /proc alone. Raises UnsafeContainer, OSError."""
+    proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    check_proc(proc)
+    return proc
 
 
 def check_proc(descriptor: int) -> None:
