@@ -5,7 +5,7 @@ only after that, so nobody hears of something that a crash then takes back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import msgspec
 
@@ -46,20 +46,27 @@ class EventBus:
                 else:
                     queue.put_nowait(happened)
 
-    async def listen(self, replay: Callable[[], Iterable[Event]] = tuple) -> AsyncIterator[Event]:
-        """Past events from `replay`, then new ones as they happen, each exactly once.
+    @property
+    def listeners(self) -> int:
+        """How many listen now."""
+        return len(self._listeners)
+
+    async def listen(
+        self, replay: Callable[[], Awaitable[Iterable[Event]]], until: int | None = None
+    ) -> AsyncIterator[Event]:
+        """Past events from `replay`, then new ones up to `until` (ns), each exactly once.
 
         The queue is registered before the past is read; what is in both is told once. Ends when
-        the listener lags or the bus closes.
+        the listener lags, the time has come, or the bus closes.
         """
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._listeners.add(queue)
         try:
-            told: set[tuple[int, str, str, str]] = set()
-            for past in replay():
+            told = set()
+            for past in await replay():
                 told.add(_identity(past))
                 yield past
-            while (happened := await queue.get()) is not None:
+            while (happened := await _next(queue, until)) is not None:
                 if _identity(happened) not in told:
                     yield happened
         finally:
@@ -70,6 +77,16 @@ class EventBus:
         for queue in self._listeners:
             queue.put_nowait(None)
         self._listeners.clear()
+
+
+async def _next(queue: asyncio.Queue[Event | None], until: int | None) -> Event | None:
+    if until is None:
+        return await queue.get()
+    left = (until - clock.now()) / clock.SECOND
+    try:
+        return await asyncio.wait_for(queue.get(), max(0.0, left))
+    except TimeoutError:
+        return None
 
 
 def _identity(happened: Event) -> tuple[int, str, str, str]:

@@ -90,3 +90,7 @@ class Snapshotter(Protocol):
     def walk(self) -> Iterator[Info]:
         """All snapshots, in no order."""
         ...
+
+    def recover(self) -> int:
+        """Remove what a crash left behind; how many things that were."""
+        ...

@@ -93,6 +93,22 @@ class Catalog:
         except KeyError:
             raise NoSuchImage(id) from None
 
+    def id_or_none(self, text: str) -> Digest | None:
+        """The id of what a name means now, None where it means nothing."""
+        try:
+            return self.find(text).image.id
+        except (NotFound, InvalidInput):
+            return None
+
+    def last_tagged(self, id: Digest) -> int | None:
+        """When a reference was last pointed at the image, ns."""
+        return max((tag.time for tag in self._tags.values() if tag.image == id), default=None)
+
+    def size_of(self, id: Digest) -> int:
+        """Bytes of an image's layers; 0 where the image is gone."""
+        image = self._images.get(id)
+        return image.size if image else 0
+
     async def add(self, image: ImageRecord, *tags: Reference, action: str) -> ImageRecord:
         """A new image, or new facts about a known one, and tags for it, in one transaction.
 

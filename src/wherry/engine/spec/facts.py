@@ -11,7 +11,7 @@ class Host(NamedTuple):
 
     kernel: tuple[int, int]
     architecture: str
-    """As uname says it: x86_64, aarch64."""
+    """As image configurations say it: amd64, arm64."""
     ids: IdMode
     cgroup: Literal["v1", "v2", "none"]
     capabilities: frozenset[str]

@@ -1,0 +1,155 @@
+"""`wherry daemon`: its command line, as values."""
+
+import argparse
+import os
+import shutil
+import sys
+from typing import NamedTuple
+
+import wherry
+from wherry.api.server import InheritedListener, Listener, TcpListener, UnixListener
+from wherry.client.endpoint import default_socket
+from wherry.daemon.activation import inherited_sockets
+from wherry.engine.settings import EngineSettings
+from wherry.kit.errors import InvalidInput
+
+
+class DaemonConfig(NamedTuple):
+    """What a daemon is started with."""
+
+    settings: EngineSettings
+    listeners: list[Listener]
+    debug: bool
+
+
+def default_root() -> str:
+    """/var/lib/wherry for root, the XDG data folder for everyone else."""
+    if os.geteuid() == 0:
+        return "/var/lib/wherry"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(data, "wherry")
+
+
+def default_exec_root() -> str:
+    """A folder on tmpfs: what is in it means nothing after a restart of the machine."""
+    if os.geteuid() == 0:
+        return "/run/wherry"
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return os.path.join(runtime, "wherry") if runtime else f"/tmp/wherry-{os.getuid()}"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, in dockerd's words where it has them."""
+    flags = argparse.ArgumentParser(
+        "wherry daemon", description="Run the engine in the foreground."
+    )
+    flags.add_argument(
+        "-H",
+        "--host",
+        action="append",
+        metavar="URL",
+        help="listen here: unix:///path, tcp://address:port, fd:// (repeatable)",
+    )
+    flags.add_argument("--root", help="what must last: images, containers, volumes, the ledger")
+    flags.add_argument("--data-root", dest="root", help=argparse.SUPPRESS)
+    flags.add_argument("--exec-root", help="run-time state; keep it on a tmpfs")
+    flags.add_argument(
+        "--registry-mirror",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="ask this mirror before Docker Hub (repeatable)",
+    )
+    flags.add_argument(
+        "--insecure-registry",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="speak HTTP or unverified TLS with this registry (repeatable)",
+    )
+    flags.add_argument(
+        "--add-runtime",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="another OCI runtime (runc, crun); those on PATH are known already",
+    )
+    flags.add_argument("--default-runtime", default="wherry", metavar="NAME")
+    flags.add_argument(
+        "-b",
+        "--bridge",
+        default="wherry0",
+        metavar="NAME",
+        help="the default bridge; none for no default bridge",
+    )
+    flags.add_argument(
+        "--bip", default="172.17.0.0/16", metavar="CIDR", help="the default bridge's subnet"
+    )
+    flags.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+    flags.add_argument(
+        "--insecure-tcp",
+        action="store_true",
+        help="allow tcp:// without TLS: everyone who reaches it is root here",
+    )
+    flags.add_argument("-D", "--debug", action="store_true", help="log more")
+    flags.add_argument("--version", action="version", version=f"wherry {wherry.__version__}")
+    return flags
+
+
+def read(argv: list[str]) -> DaemonConfig:
+    """Raises InvalidInput; a wrong flag ends the process with 2, as argparse does."""
+    given = parser().parse_args(argv)
+    hosts = given.host or [f"unix://{default_socket()}"]
+    settings = EngineSettings(
+        root=os.path.abspath(given.root or default_root()),
+        exec_root=os.path.abspath(given.exec_root or default_exec_root()),
+        runtimes=tuple(_runtimes(given.add_runtime)),
+        default_runtime=given.default_runtime,
+        registry_mirrors=tuple(given.registry_mirror),
+        insecure_registries=tuple(given.insecure_registry),
+        bridge="" if given.bridge == "none" else given.bridge,
+        bridge_subnet=given.bip,
+        labels=tuple(given.label),
+    )
+    listeners = [one for host in hosts for one in _listeners(host, given.insecure_tcp)]
+    return DaemonConfig(settings, listeners, given.debug)
+
+
+def _runtimes(given: list[str]) -> list[tuple[str, tuple[str, ...]]]:
+    found = {
+        name: (path,)
+        for name in ("runc", "crun", "runsc")
+        if (path := shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"))
+    }
+    for text in given:
+        name, equals, path = text.partition("=")
+        if not equals or not os.access(path, os.X_OK):
+            raise InvalidInput(f"--add-runtime {text}: want NAME=/path/of/a/program")
+        found[name] = (path,)
+    return list(found.items())
+
+
+def _listeners(host: str, insecure: bool) -> list[Listener]:
+    scheme, _, rest = host.partition("://")
+    if scheme == "unix" and rest:
+        return [UnixListener(rest)]
+    if scheme == "fd":
+        sockets = inherited_sockets()
+        if not sockets:
+            raise InvalidInput(f"-H {host}: no socket was passed in (LISTEN_FDS)")
+        return [InheritedListener(sock) for sock in sockets]
+    if scheme == "tcp":
+        if not insecure:
+            raise InvalidInput(
+                f"-H {host} has no TLS: everyone who reaches the port owns this engine, and on "
+                "loopback that is every user of this machine; say --insecure-tcp if you mean it"
+            )
+        address, _, port = rest.rpartition(":")
+        if not port.isdigit():
+            raise InvalidInput(f"-H {host}: want tcp://address:port")
+        return [TcpListener(address.strip("[]") or "127.0.0.1", int(port))]
+    raise InvalidInput(f"-H {host}: want unix:///path, tcp://address:port or fd://")
+
+
+if sys.platform != "linux":
+    raise ImportError("the wherry daemon needs Linux; its client runs elsewhere too")

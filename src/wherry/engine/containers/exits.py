@@ -1,0 +1,117 @@
+"""What follows when a container ends: its record, its network, its restart, its removal."""
+
+import asyncio
+
+import msgspec
+
+from wherry.engine.containers.container import Container, with_state
+from wherry.engine.engine import Engine
+from wherry.engine.events import Event
+from wherry.engine.records import ContainerRecord
+from wherry.engine.registry import happened
+from wherry.kit import clock
+from wherry.monitor.handle import MonitorHandle
+from wherry.monitor.protocol import Exit, Fields
+
+RESTART_DELAY = 0.1
+"""Seconds before the first restart; doubled each time, as dockerd does."""
+RESTART_DELAY_MAX = 60.0
+STEADY = 10.0
+"""A container that ran for this many seconds begins again with the first delay."""
+
+
+def watch(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
+    """Follow a running container to its end, in a task of the engine's."""
+    task = asyncio.create_task(_follow(engine, container, monitor))
+    engine.own(task)
+
+
+async def _follow(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
+    end = monitor.subscribe(lambda fields: _told(engine, container, fields))
+    try:
+        exit_ = await monitor.wait_exit()
+    finally:
+        end()
+    await monitor.wait_gone()
+    async with container.lock:
+        if container.monitor is not monitor:
+            return
+        await ended(engine, container, exit_)
+    await _afterwards(engine, container)
+
+
+def _told(engine: Engine, container: Container, fields: Fields) -> None:
+    """Events of the monitor's that listeners hear of but that change no record."""
+    kind = fields["event"]
+    if kind == "oom":
+        engine.own(asyncio.create_task(_announce(engine, happened(container.record, "oom"))))
+    elif kind == "detached":
+        engine.own(asyncio.create_task(_announce(engine, happened(container.record, "detach"))))
+    elif kind == "exec_exit":
+        made = engine.execs.exited(str(fields["exec"]), Exit.from_fields(fields["exit"]))
+        if made is not None:
+            died = happened(
+                container.record, "exec_die", execID=made.id, exitCode=str(made.exit_code)
+            )
+            engine.own(asyncio.create_task(_announce(engine, died)))
+
+
+async def _announce(engine: Engine, event: Event) -> None:
+    await engine.journal.commit([], event)
+
+
+async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
+    """One transaction: the record of the end and its event. The caller holds the lock."""
+    record = container.record
+    endpoints = await engine.networking.leave(record)
+    state = with_state(
+        record,
+        status="exited",
+        pid=0,
+        exit_code=exit_.code,
+        oom_killed=exit_.oom,
+        error=exit_.error,
+        finished_at=exit_.finished or clock.now(),
+    )
+    wanted = "stopped" if container.stopping else record.wanted
+    state = msgspec.structs.replace(state, endpoints=endpoints, wanted=wanted)
+    container.monitor = None
+    container.exits += 1
+    engine.execs.forget(container)
+    died = happened(state, "die", exitCode=str(exit_.code))
+    await engine.containers.update(container, state, died)
+
+
+async def _afterwards(engine: Engine, container: Container) -> None:
+    """Restart it or remove it, if that is what was asked for."""
+    from wherry.engine.containers.lifecycle import restart_by_policy
+    from wherry.engine.containers.removal import remove
+
+    record = container.record
+    if not container.stopping and wants_restart(record):
+        delay = restart_delay(record)
+        restarting = with_state(record, status="restarting")
+        await engine.containers.update(container, restarting)
+        await asyncio.sleep(delay)
+        await restart_by_policy(engine, container)
+    elif record.request.host_config.auto_remove and container.id not in engine.kept:
+        await remove(engine, record.id, force=True, volumes=True)
+
+
+def wants_restart(record: ContainerRecord) -> bool:
+    """What the policy says about this end. Pure."""
+    policy = record.request.host_config.restart_policy
+    if policy.name in ("always", "unless-stopped"):
+        return True
+    if policy.name != "on-failure" or record.state.exit_code == 0:
+        return False
+    return not policy.maximum_retry_count or record.restart_count < policy.maximum_retry_count
+
+
+def restart_delay(record: ContainerRecord) -> float:
+    """Seconds: doubling from the first, back to it after a steady run. Pure."""
+    state = record.state
+    ran = ((state.finished_at or 0) - (state.started_at or 0)) / clock.SECOND
+    if ran >= STEADY:
+        return RESTART_DELAY
+    return min(RESTART_DELAY_MAX, RESTART_DELAY * (1 << min(record.restart_count, 12)))

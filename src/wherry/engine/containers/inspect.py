@@ -1,0 +1,72 @@
+"""GET /containers/{id}/json."""
+
+import os
+
+from wherry.dockerapi.container_answers import ContainerInspect, GraphDriver
+from wherry.engine import storage
+from wherry.engine.containers import answers
+from wherry.engine.engine import Engine
+from wherry.engine.records import ContainerRecord
+from wherry.kit.clock import rfc3339
+
+
+async def inspect(engine: Engine, ref: str, size: bool = False) -> ContainerInspect:
+    """Everything about one container. Raises NoSuchContainer."""
+    container = engine.containers.find(ref)
+    record = container.record
+    writable = total = None
+    if size:
+        writable, total = await sizes(engine, record)
+    command = [*(record.request.entrypoint or []), *(record.request.cmd or [])]
+    bundle = engine.settings.folders.bundle(record.id)
+    return ContainerInspect(
+        id=record.id,
+        created=rfc3339(record.created),
+        path=command[0],
+        args=tuple(command[1:]),
+        state=answers.state(record.state),
+        image=record.image,
+        resolv_conf_path=os.path.join(bundle, "resolv.conf"),
+        hostname_path=os.path.join(bundle, "hostname"),
+        hosts_path=os.path.join(bundle, "hosts"),
+        log_path=log_path(engine, record),
+        name=f"/{record.name}",
+        restart_count=record.restart_count,
+        driver=storage.driver_name(engine.snapshots),
+        platform=record.platform,
+        exec_ids=tuple(sorted(container.execs)) or None,
+        host_config=record.request.host_config,
+        graph_driver=GraphDriver(
+            name=storage.driver_name(engine.snapshots), data=_graph_data(engine, record)
+        ),
+        size_rw=writable,
+        size_root_fs=total,
+        mounts=tuple(answers.mount(point) for point in record.mounts if point.type != "tmpfs"),
+        config=record.request.config(),
+        network_settings=answers.network_settings(record),
+    )
+
+
+def log_path(engine: Engine, record: ContainerRecord) -> str:
+    """The log file; nothing where the driver keeps none."""
+    driver = record.request.host_config.log_config.type
+    return "" if driver == "none" else engine.settings.folders.log(record.id)
+
+
+async def sizes(engine: Engine, record: ContainerRecord) -> tuple[int, int]:
+    """Bytes of the writable layer, and of all layers together."""
+    usage = await engine.lanes.long(engine.snapshots.usage, record.id)
+    image = engine.catalog.size_of(record.image)
+    return usage.bytes, usage.bytes + image
+
+
+def _graph_data(engine: Engine, record: ContainerRecord) -> dict[str, str]:
+    """The mount in Docker's words: LowerDir, UpperDir, WorkDir."""
+    names = {"lowerdir": "LowerDir", "upperdir": "UpperDir", "workdir": "WorkDir"}
+    found: dict[str, str] = {}
+    for mount in engine.snapshots.mounts(record.id):
+        for option in mount.options:
+            key, _, value = option.partition("=")
+            if key.rstrip("+") in names:
+                found.setdefault(names[key.rstrip("+")], value)
+    return found

@@ -1,0 +1,183 @@
+"""GET /containers/json."""
+
+from collections.abc import Callable
+
+from wherry.dockerapi.container_answers import (
+    ContainerSummary,
+    SummaryHostConfig,
+    SummaryNetworkSettings,
+)
+from wherry.dockerapi.filters import CONTAINERS, Filters
+from wherry.engine.containers import answers
+from wherry.engine.containers.container import Container
+from wherry.engine.containers.inspect import sizes
+from wherry.engine.engine import Engine
+from wherry.engine.records import ContainerRecord, StateRecord
+from wherry.kit import clock
+from wherry.kit.errors import InvalidInput
+
+_STATUSES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
+
+
+async def list_containers(
+    engine: Engine, all: bool, limit: int, size: bool, filters: Filters
+) -> list[ContainerSummary]:
+    """Newest first. Raises InvalidInput for filters that make no sense."""
+    filters.check(CONTAINERS)
+    wanted = _selector(engine, filters)
+    show_all = all or limit > 0 or "status" in filters or "exited" in filters
+    chosen = [
+        container
+        for container in sorted(engine.containers, key=lambda each: -each.record.created)
+        if (show_all or container.running) and wanted(container)
+    ]
+    if limit > 0:
+        chosen = chosen[:limit]
+    return [await _summary(engine, container, size) for container in chosen]
+
+
+def _selector(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
+    for status in filters.get("status"):
+        if status not in _STATUSES:
+            raise InvalidInput(
+                f"Unrecognised filter value for status: '{status}'. Valid options are: "
+                + ", ".join(_STATUSES)
+            )
+    for code in filters.get("exited"):
+        if not code.lstrip("-").isdigit():
+            raise InvalidInput(f"invalid exit code in filter: {code!r}")
+    before = [engine.containers.find(ref).record.created for ref in filters.get("before")]
+    since = [engine.containers.find(ref).record.created for ref in filters.get("since")]
+    ancestors = {engine.catalog.id_or_none(name) for name in filters.get("ancestor")}
+
+    def wanted(container: Container) -> bool:
+        record = container.record
+        return (
+            filters.prefix("id", record.id)
+            and filters.match("name", record.name)
+            and filters.labels("label", record.request.labels or {})
+            and filters.exact("status", record.state.status)
+            and _exited(filters, record.state)
+            and all(record.created < each for each in before)
+            and all(record.created > each for each in since)
+            and (not ancestors or record.image in ancestors)
+            and _has_volume(filters, record)
+            and _has_network(filters, record)
+            and _has_port(filters, record)
+            and filters.exact("health", "none")
+        )
+
+    return wanted
+
+
+def _exited(filters: Filters, state: StateRecord) -> bool:
+    if "exited" not in filters:
+        return True
+    return state.status == "exited" and filters.exact("exited", str(state.exit_code))
+
+
+def _has_volume(filters: Filters, record: ContainerRecord) -> bool:
+    known = {each for point in record.mounts for each in (point.name, point.destination)}
+    wanted = filters.get("volume")
+    return not wanted or any(each in known for each in wanted)
+
+
+def _has_network(filters: Filters, record: ContainerRecord) -> bool:
+    wanted = filters.get("network")
+    return not wanted or any(
+        each == place.network or place.network_id.startswith(each)
+        for each in wanted
+        for place in record.endpoints
+    )
+
+
+def _has_port(filters: Filters, record: ContainerRecord) -> bool:
+    published = {
+        f"{port.container_port}/{port.protocol}"
+        for place in record.endpoints
+        for port in place.ports
+    }
+    exposed = set(record.request.exposed_ports or {})
+    return _any_port(filters.get("publish"), published) and _any_port(
+        filters.get("expose"), exposed
+    )
+
+
+def _any_port(wanted: tuple[str, ...], known: set[str]) -> bool:
+    return not wanted or any(
+        each in known or f"{each.partition('/')[0]}/{each.partition('/')[2] or 'tcp'}" in known
+        for each in wanted
+    )
+
+
+async def _summary(engine: Engine, container: Container, size: bool) -> ContainerSummary:
+    record = container.record
+    writable, total = await sizes(engine, record) if size else (0, 0)
+    return ContainerSummary(
+        id=record.id,
+        names=(f"/{record.name}",),
+        image=_image_name(engine, record),
+        image_id=record.image,
+        command=" ".join([*(record.request.entrypoint or []), *(record.request.cmd or [])]),
+        created=record.created // clock.SECOND,
+        ports=answers.ports(record),
+        size_rw=writable,
+        size_root_fs=total,
+        labels=record.request.labels or {},
+        state=record.state.status,
+        status=status_text(record.state, clock.now()),
+        host_config=SummaryHostConfig(
+            network_mode=record.request.host_config.network_mode,
+            annotations=record.request.host_config.annotations,
+        ),
+        network_settings=SummaryNetworkSettings(answers.networks(record)),
+        mounts=tuple(answers.mount(point) for point in record.mounts if point.type != "tmpfs"),
+    )
+
+
+def _image_name(engine: Engine, record: ContainerRecord) -> str:
+    """The name it was created by, while that still means the same image; else the id."""
+    if engine.catalog.id_or_none(record.image_reference) == record.image:
+        return record.image_reference
+    return record.image
+
+
+def status_text(state: StateRecord, now: int) -> str:
+    """`Up 5 minutes (Paused)`, `Exited (0) 2 hours ago`, `Created`."""
+    if state.status in ("running", "paused"):
+        since = human_duration((now - (state.started_at or now)) // clock.SECOND)
+        return f"Up {since}" + (" (Paused)" if state.status == "paused" else "")
+    if state.status == "restarting":
+        since = human_duration((now - (state.finished_at or now)) // clock.SECOND)
+        return f"Restarting ({state.exit_code}) {since} ago"
+    if state.status == "exited":
+        since = human_duration((now - (state.finished_at or now)) // clock.SECOND)
+        return f"Exited ({state.exit_code}) {since} ago"
+    return {"created": "Created", "removing": "Removal In Progress"}.get(state.status, "Dead")
+
+
+_STEPS = (
+    (1, "Less than a second", 0),
+    (2, "1 second", 0),
+    (60, "seconds", 1),
+    (120, "About a minute", 0),
+    (46 * 60, "minutes", 60),
+    (90 * 60, "About an hour", 0),
+    (48 * 3600, "hours", 3600),
+    (14 * 86400, "days", 86400),
+    (60 * 86400, "weeks", 7 * 86400),
+    (2 * 365 * 86400, "months", 30 * 86400),
+)
+
+
+def human_duration(seconds: int) -> str:
+    """The way Docker says how long something took (go-units' steps)."""
+    for limit, word, unit in _STEPS:
+        if seconds < limit:
+            return f"{_rounded(seconds, unit)} {word}" if unit else word
+    return f"{seconds // (365 * 86400)} years"
+
+
+def _rounded(seconds: int, unit: int) -> int:
+    """Hours are rounded to the nearest, as go-units does; the rest is cut."""
+    return (seconds + 1800) // 3600 if unit == 3600 else seconds // unit

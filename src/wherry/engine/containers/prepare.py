@@ -1,0 +1,144 @@
+"""Everything between "start this" and the monitor: user, files, devices, config.json. Blocking.
+
+The result is a `LaunchRequest`; nothing is running and nothing is mounted yet.
+"""
+
+import json
+import os
+import shutil
+
+from wherry.engine import host_devices, rootfs, users
+from wherry.engine.containers import etc_files
+from wherry.engine.engine import Engine
+from wherry.engine.records import ContainerRecord, EndpointRecord
+from wherry.engine.spec import bundle
+from wherry.engine.spec.facts import Facts, Joined, User
+from wherry.kit.errors import InvalidInput, PreconditionFailed
+from wherry.kit.files import write_atomic
+from wherry.kit.units import parse_size
+from wherry.linux.mount import Mount
+from wherry.linux.path import make_directories_in_root, open_in_root
+from wherry.monitor.protocol import LaunchRequest, LogConfig
+
+FILE_LIMIT = 4 << 20
+"""Bytes of /etc/passwd and /etc/group that are read; an image may hold anything."""
+_INIT = ("docker-init", "tini-static", "tini", "catatonit")
+
+
+def prepared(
+    engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord, ...], joined: Joined
+) -> LaunchRequest:
+    """Raises InvalidInput (no such user, device, bind source), PreconditionFailed."""
+    mounts = engine.snapshots.mounts(record.id)
+    with rootfs.opened(mounts) as root:
+        user = resolved_user(root, record)
+        if record.request.working_dir:
+            os.close(make_directories_in_root(root, record.request.working_dir))
+    _make_bind_sources(record)
+    files = etc_files.write(engine, record, places)
+    if record.request.host_config.init:
+        files = files._replace(init=init_program())
+    facts = Facts(
+        host=engine.host,
+        user=bundle.effective_user(user, engine.host.ids),
+        joined=joined,
+        files=files,
+        devices=host_devices.of(record.request.host_config),
+    )
+    folder = engine.settings.folders.bundle(record.id)
+    spec = json.dumps(bundle.runtime_spec(record, facts)).encode()
+    write_atomic(os.path.join(folder, "config.json"), spec, durable=False)
+    return _launch_request(engine, record, mounts_of=mounts, folder=folder)
+
+
+def _launch_request(
+    engine: Engine, record: ContainerRecord, *, mounts_of: tuple[Mount, ...], folder: str
+) -> LaunchRequest:
+    request = record.request
+    host = request.host_config
+    height, width = host.console_size
+    shared = any(point.propagation in ("shared", "rshared") for point in record.mounts)
+    return LaunchRequest(
+        container_id=record.id,
+        exec_dir=engine.settings.folders.exec_dir(record.id),
+        bundle=folder,
+        rootfs_mounts=mounts_of,
+        runtime=dict(engine.settings.runtimes).get(record.runtime, ()),
+        log=log_config(engine, record),
+        tty=request.tty,
+        open_stdin=request.open_stdin,
+        stdin_once=request.stdin_once,
+        propagation="rshared" if shared else "rslave",
+        own_pid_namespace=host.pid_mode == "",
+        console_size=(width, height),
+    )
+
+
+def log_config(engine: Engine, record: ContainerRecord) -> LogConfig:
+    """Where and how output is kept. Raises InvalidInput for sizes that are none."""
+    log = record.request.host_config.log_config
+    options = log.config or {}
+    labels = record.request.labels or {}
+    wanted = [name for name in options.get("labels", "").split(",") if name in labels]
+    attrs = {name: labels[name] for name in wanted}
+    env = dict(entry.split("=", 1) for entry in record.request.env or [] if "=" in entry)
+    attrs |= {name: env[name] for name in options.get("env", "").split(",") if name in env}
+    if "tag" in options:
+        attrs["tag"] = options["tag"].replace("{{.Name}}", record.name)
+    size = options.get("max-size", "")
+    return LogConfig(
+        path=engine.settings.folders.log(record.id),
+        driver=log.type,
+        max_size=-1 if size == "-1" else parse_size(size) if size else engine.settings.log_max_size,
+        max_file=_count(options.get("max-file", str(engine.settings.log_max_files))),
+        compress=options.get("compress", "true") == "true",
+        attrs=tuple(sorted(attrs.items())),
+    )
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise InvalidInput(f"max-file cannot be less than 1: {text!r}")
+    return int(text)
+
+
+def resolved_user(root: int, record: ContainerRecord, user: str | None = None) -> User:
+    """The user of the container, or another one, by the image's own files."""
+    text = record.request.user if user is None else user
+    add = record.request.host_config.group_add or []
+    return users.resolve(text, read_text(root, "etc/passwd"), read_text(root, "etc/group"), add)
+
+
+def read_text(root: int, path: str) -> str:
+    """A file of the image, empty where there is none; never more than FILE_LIMIT."""
+    try:
+        descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    with open(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_mode & 0o170000 != 0o100000:
+            return ""
+        return file.read(FILE_LIMIT).decode(errors="replace")
+
+
+def _make_bind_sources(record: ContainerRecord) -> None:
+    for point in record.mounts:
+        if point.type == "bind" and not os.path.exists(point.source):
+            if not point.create_source:
+                raise InvalidInput(
+                    'invalid mount config for type "bind": '
+                    f"bind source path does not exist: {point.source}"
+                )
+            os.makedirs(point.source, exist_ok=True)
+
+
+def init_program() -> str:
+    """A static init program of the host's. Raises PreconditionFailed where there is none."""
+    for name in _INIT:
+        path = shutil.which(name, path="/usr/libexec/docker:/usr/libexec/podman:/usr/bin:/usr/sbin")
+        if path:
+            return path
+    raise PreconditionFailed(
+        "--init needs an init program on the host: install docker-init, tini or catatonit "
+        "(Debian: apt-get install tini)"
+    )

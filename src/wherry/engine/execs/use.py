@@ -1,0 +1,151 @@
+"""exec: create, start, resize, inspect."""
+
+import os
+
+from wherry.dockerapi.execs import ExecCreateRequest, ExecStartRequest
+from wherry.engine import rootfs
+from wherry.engine.containers.attach import Hijacked
+from wherry.engine.containers.container import Container
+from wherry.engine.containers.prepare import resolved_user
+from wherry.engine.engine import Engine
+from wherry.engine.execs.table import Exec
+from wherry.engine.registry import happened
+from wherry.engine.spec import bundle, capabilities, process, security
+from wherry.engine.spec.facts import User
+from wherry.kit.errors import Conflict, InvalidInput
+from wherry.kit.ids import new_id
+from wherry.linux.path import make_directories_in_root
+from wherry.monitor.handle import MonitorHandle
+from wherry.monitor.protocol import AttachOptions, ExecLaunch
+
+
+async def create(engine: Engine, ref: str, request: ExecCreateRequest) -> str:
+    """The new exec's id. Raises Conflict where the container does not run."""
+    container = engine.containers.find(ref)
+    _running(container)
+    if not request.cmd:
+        raise InvalidInput("No exec command specified")
+    made = Exec(new_id(), container.id, request)
+    engine.execs.add(container, made)
+    command = " ".join(request.cmd)
+    told = happened(container.record, f"exec_create: {command}", execID=made.id)
+    await engine.journal.commit([], told)
+    return made.id
+
+
+def _running(container: Container) -> MonitorHandle:
+    if container.state.status == "paused":
+        raise Conflict(
+            f"Container {container.record.name} is paused, unpause the container before exec"
+        )
+    if container.state.status == "restarting":
+        raise Conflict(
+            f"Container {container.id} is restarting, wait until the container is running"
+        )
+    if container.monitor is None or not container.running:
+        raise Conflict(f"Container {container.id} is not running")
+    return container.monitor
+
+
+async def start(
+    engine: Engine, id: str, request: ExecStartRequest, hijacked: Hijacked | None
+) -> None:
+    """Run it, detached without a connection. Raises Conflict, ProcessFailed, InvalidInput."""
+    made = engine.execs.find(id)
+    if made.running or made.exit_code is not None:
+        raise Conflict(f"Error: Exec command {id} has already run")
+    container = engine.containers.find(made.container)
+    monitor = _running(container)
+    launch = await engine.lanes.files(_launch, engine, container, made, request)
+    made.running = True
+    try:
+        if hijacked is None:
+            await _detached(monitor, launch, made)
+        else:
+            await _attached(monitor, launch, made, hijacked)
+    except BaseException:
+        made.running = False
+        made.exit_code = 126 if made.exit_code is None else made.exit_code
+        raise
+    command = " ".join(made.request.cmd or [])
+    told = happened(container.record, f"exec_start: {command}", execID=made.id)
+    await engine.journal.commit([], told)
+
+
+async def _detached(monitor: MonitorHandle, launch: ExecLaunch, made: Exec) -> None:
+    made.pid = (await monitor.execute(launch)).pid
+
+
+async def _attached(
+    monitor: MonitorHandle, launch: ExecLaunch, made: Exec, hijacked: Hijacked
+) -> None:
+    wanted = made.request
+    sock, leftover = await hijacked.take(multiplexed=not wanted.tty)
+    options = AttachOptions(
+        stdin=wanted.attach_stdin,
+        stdout=wanted.attach_stdout,
+        stderr=wanted.attach_stderr,
+        mux=not wanted.tty,
+        detach_keys=wanted.detach_keys,
+        leftover=leftover,
+    )
+    with sock:
+        started = await monitor.execute(launch._replace(attach=options), sock.fileno())
+    made.pid = started.pid
+
+
+def _launch(
+    engine: Engine, container: Container, made: Exec, request: ExecStartRequest
+) -> ExecLaunch:
+    """The OCI process object, by the container's own files. Blocking."""
+    wanted = made.request
+    with rootfs.opened((), container.state.pid) as root:
+        user = _user(engine, container, root, wanted.user)
+        if wanted.working_dir:
+            os.close(make_directories_in_root(root, wanted.working_dir))
+    height, width = request.console_size or wanted.console_size or (0, 0)
+    return ExecLaunch(
+        exec_id=made.id,
+        process=_process(engine, container, wanted, user),
+        tty=wanted.tty,
+        open_stdin=wanted.attach_stdin,
+        console_size=(width, height),
+    )
+
+
+def _user(engine: Engine, container: Container, root: int, text: str) -> User:
+    user = resolved_user(root, container.record, text or None)
+    return bundle.effective_user(user, engine.host.ids)
+
+
+def _process(
+    engine: Engine, container: Container, wanted: ExecCreateRequest, user: User
+) -> dict[str, object]:
+    record = container.record
+    host = record.request.host_config
+    options = security.parse(host.security_opt or [])
+    privileged = host.privileged or wanted.privileged
+    granted = capabilities.granted(
+        host.cap_add or [], host.cap_drop or [], engine.host.capabilities, privileged=privileged
+    )
+    base = process.environment(record.request, bundle.hostname(record))
+    if wanted.tty:
+        base = process.merge_environment(base, ["TERM=xterm"])
+    return {
+        "terminal": wanted.tty,
+        "user": process.user_object(user),
+        "args": wanted.cmd,
+        "env": process.merge_environment(base, wanted.env or []),
+        "cwd": wanted.working_dir or record.request.working_dir or "/",
+        "capabilities": process.capability_sets(granted),
+        "rlimits": process.rlimits(record.request),
+        "noNewPrivileges": options.no_new_privileges,
+        **security.labels(options, engine.host, privileged=privileged),
+    }
+
+
+async def resize(engine: Engine, id: str, height: int, width: int) -> None:
+    """Raises NotFound, Conflict where it does not run."""
+    made = engine.execs.find(id)
+    container = engine.containers.find(made.container)
+    await _running(container).resize(width, height, made.id)

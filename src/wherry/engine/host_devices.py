@@ -1,0 +1,73 @@
+"""Device nodes of the host, looked up for --device and --privileged. Blocking."""
+
+import os
+import stat
+
+from wherry.dockerapi.host_config import DeviceMapping, HostConfig
+from wherry.engine.spec.facts import Device
+from wherry.kit.errors import InvalidInput
+
+_OWN = frozenset(("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
+                  "/dev/console", "/dev/ptmx"))  # fmt: skip
+_SKIPPED = ("/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/.lxc", "/dev/.lxd-mounts")
+
+
+def of(host: HostConfig) -> tuple[Device, ...]:
+    """All devices of a container. Raises InvalidInput with dockerd's text."""
+    if host.privileged:
+        return tuple(_tree("/dev", "/dev", "rwm"))
+    found: list[Device] = []
+    for mapping in host.devices or []:
+        found += _mapped(mapping)
+    return tuple(found)
+
+
+def _mapped(mapping: DeviceMapping) -> list[Device]:
+    path = mapping.path_on_host
+    target = mapping.path_in_container or path
+    access = mapping.cgroup_permissions or "rwm"
+    if not set(access) <= set("rwm"):
+        raise InvalidInput(f"invalid device mode: {access}")
+    real = os.path.realpath(path)
+    if os.path.isdir(real):
+        return _tree(real, target, access)
+    device = _device(real, target, access)
+    if device is None:
+        raise InvalidInput(
+            f'error gathering device information while adding custom device "{path}": '
+            + ("not a device node" if os.path.exists(real) else "no such file or directory")
+        )
+    return [device]
+
+
+def _tree(path: str, target: str, access: str) -> list[Device]:
+    found = []
+    for folder, names, files in os.walk(path):
+        names[:] = [name for name in names if os.path.join(folder, name) not in _SKIPPED]
+        for name in files:
+            source = os.path.join(folder, name)
+            inside = os.path.join(target, os.path.relpath(source, path))
+            device = None if source in _OWN else _device(source, inside, access)
+            if device is not None:
+                found.append(device)
+    return found
+
+
+def _device(path: str, target: str, access: str) -> Device | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    if not (stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)):
+        return None
+    return Device(
+        path=path,
+        target=target,
+        kind="c" if stat.S_ISCHR(status.st_mode) else "b",
+        major=os.major(status.st_rdev),
+        minor=os.minor(status.st_rdev),
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        access=access,
+    )

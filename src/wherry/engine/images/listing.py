@@ -1,0 +1,97 @@
+"""GET /images/json."""
+
+import fnmatch
+from collections.abc import Callable
+
+from wherry.dockerapi.filters import IMAGES, Filters
+from wherry.dockerapi.images import ImageSummary
+from wherry.engine.engine import Engine
+from wherry.engine.images.config import image_config
+from wherry.engine.records import ImageRecord
+from wherry.kit import clock
+from wherry.kit.errors import InvalidInput
+from wherry.oci.config import ImageConfig
+
+
+async def list_images(
+    engine: Engine, filters: Filters, shared_size: bool = False
+) -> list[ImageSummary]:
+    """Newest first. Raises InvalidInput, NoSuchImage (before, since)."""
+    filters.check(IMAGES)
+    pairs = [(image, await image_config(engine, image)) for image in engine.catalog]
+    pairs.sort(key=lambda pair: -created_at(pair[1]))
+    wanted = await _selector(engine, filters)
+    return [
+        _summary(engine, image, config, filters, shared_size)
+        for image, config in pairs
+        if wanted(image, config)
+    ]
+
+
+async def _selector(engine: Engine, filters: Filters) -> Callable[[ImageRecord, ImageConfig], bool]:
+    dangling = filters.boolean("dangling", False) if "dangling" in filters else None
+    before = [await _time(engine, name) for name in filters.get("before")]
+    since = [await _time(engine, name) for name in filters.get("since")]
+    until = [_until(text) for text in filters.get("until")]
+
+    def wanted(image: ImageRecord, config: ImageConfig) -> bool:
+        tags = engine.catalog.tags_of(image.id)
+        created = created_at(config)
+        labels = (config.config.labels if config.config else None) or {}
+        return (
+            (dangling is None or dangling == (not tags))
+            and all(created < each for each in (*before, *until))
+            and all(created > each for each in since)
+            and filters.labels("label", labels)
+            and ("reference" not in filters or bool(_matching(engine, image, filters)))
+        )
+
+    return wanted
+
+
+def _matching(engine: Engine, image: ImageRecord, filters: Filters) -> list[str]:
+    """The image's tags that the reference patterns select."""
+    found = []
+    for tag in engine.catalog.tags_of(image.id):
+        names = (tag.familiar, tag.familiar_repository, str(tag), tag.repository)
+        if any(fnmatch.fnmatchcase(n, p) for n in names for p in filters.get("reference")):
+            found.append(tag.familiar)
+    return found
+
+
+async def _time(engine: Engine, name: str) -> int:
+    return created_at(await image_config(engine, engine.catalog.find(name).image))
+
+
+def _until(text: str) -> int:
+    if text.isdigit():
+        return int(text) * clock.SECOND
+    return clock.parse_rfc3339(text)
+
+
+def created_at(config: ImageConfig) -> int:
+    """When the image says it was made, ns; 0 where it does not say."""
+    try:
+        return clock.parse_rfc3339(config.created) if config.created else 0
+    except InvalidInput:
+        return 0
+
+
+def _summary(
+    engine: Engine, image: ImageRecord, config: ImageConfig, filters: Filters, shared: bool
+) -> ImageSummary:
+    tags = [tag.familiar for tag in engine.catalog.tags_of(image.id)]
+    if "reference" in filters:
+        tags = _matching(engine, image, filters)
+    return ImageSummary(
+        containers=-1,
+        created=created_at(config) // clock.SECOND,
+        id=image.id,
+        labels=config.config.labels if config.config else None,
+        parent_id=image.parent,
+        repo_digests=image.repo_digests or (None if tags else ("<none>@<none>",)),
+        repo_tags=tuple(tags) or ("<none>:<none>",),
+        shared_size=0 if shared else -1,
+        size=image.size,
+        virtual_size=image.size,
+    )

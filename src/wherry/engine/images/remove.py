@@ -1,0 +1,147 @@
+"""DELETE /images/{name}, and the pruning of images.
+
+Docker's rules: by reference, the reference goes, and the image only with its last one; by id, the
+image goes unless several repositories point at it. A container in the way is a conflict: for a
+running one always, for a stopped one unless forced.
+"""
+
+from wherry.dockerapi.filters import IMAGES_PRUNE, Filters
+from wherry.dockerapi.images import ImageDeleted, ImagesPruned
+from wherry.engine import storage
+from wherry.engine.engine import Engine
+from wherry.engine.images.catalog import Found
+from wherry.engine.images.config import image_config
+from wherry.engine.images.listing import created_at
+from wherry.engine.records import ImageRecord
+from wherry.kit import clock
+from wherry.kit.errors import Conflict
+from wherry.kit.ids import short_id
+from wherry.kit.units import parse_duration
+from wherry.oci import digest as digests
+from wherry.oci.reference import Reference
+
+
+async def remove(
+    engine: Engine, name: str, force: bool, noprune: bool = False
+) -> list[ImageDeleted]:
+    """What was untagged and deleted. Raises NoSuchImage, Conflict."""
+    found = engine.catalog.find(name)
+    tags = engine.catalog.tags_of(found.image.id)
+    if found.reference is not None and _is_partial(found, tags):
+        await engine.catalog.untag(found.image, found.reference)
+        return [ImageDeleted(untagged=found.reference.familiar)]
+    if found.reference is None and not force:
+        _refuse_shared(found.image, tags)
+    _refuse_used(engine, found.image, force, name)
+    return await _delete(engine, found.image, noprune)
+
+
+def _is_partial(found: Found, tags: list[Reference]) -> bool:
+    """Whether something else still points at the image."""
+    reference = found.reference
+    if reference is None:
+        return False
+    if reference.digest is not None:
+        return bool(tags)
+    return any(tag != reference for tag in tags)
+
+
+def _refuse_shared(image: ImageRecord, tags: list[Reference]) -> None:
+    if len({tag.repository for tag in tags}) > 1 or len(tags) > 1:
+        raise Conflict(
+            f"conflict: unable to delete {short_id(digests.hex_of(image.id))} (must be forced) - "
+            "image is referenced in multiple repositories"
+        )
+
+
+def _refuse_used(engine: Engine, image: ImageRecord, force: bool, name: str) -> None:
+    for container in engine.containers:
+        if container.record.image != image.id:
+            continue
+        short = short_id(container.id)
+        shown = short_id(digests.hex_of(image.id))
+        if container.running:
+            raise Conflict(
+                f"conflict: unable to delete {shown} (cannot be forced) - "
+                f"image is being used by running container {short}"
+            )
+        if not force:
+            how = "unable to remove repository reference " + f'"{name}"'
+            by_reference = bool(engine.catalog.find(name).reference)
+            what = how if by_reference else f"unable to delete {shown}"
+            raise Conflict(
+                f"conflict: {what} (must be forced) - "
+                + (
+                    f"container {short} is using its referenced image {shown}"
+                    if by_reference
+                    else f"image is being used by stopped container {short}"
+                )
+            )
+
+
+async def _delete(engine: Engine, image: ImageRecord, noprune: bool = False) -> list[ImageDeleted]:
+    """References, record, and (unless `noprune`) the layers that nothing else needs."""
+    result = []
+    for tag in engine.catalog.tags_of(image.id):
+        await engine.catalog.untag(image, tag)
+        result.append(ImageDeleted(untagged=tag.familiar))
+    result += [ImageDeleted(untagged=each) for each in image.repo_digests]
+    used = any(container.record.image == image.id for container in engine.containers)
+    if used:
+        return result
+    await engine.catalog.forget(image)
+    result.append(ImageDeleted(deleted=image.id))
+    gone = [] if noprune else await engine.lanes.long(_remove_layers, engine, image)
+    return result + [ImageDeleted(deleted=name) for name in gone]
+
+
+def _remove_layers(engine: Engine, image: ImageRecord) -> list[str]:
+    """Snapshots from the top down, as long as no image and no snapshot stands on them."""
+    kept = {name for other in engine.catalog for name in other.chain}
+    gone: list[str] = []
+    for name in reversed(image.chain):
+        if name in kept or not storage.exists(engine.snapshots, name):
+            break
+        try:
+            engine.snapshots.remove(name)
+        except Conflict:  # a container of a removed image still stands on it
+            break
+        gone.append(name)
+    return gone
+
+
+async def prune(engine: Engine, filters: Filters) -> ImagesPruned:
+    """Dangling images, or with dangling=false all that no container uses."""
+    filters.check(IMAGES_PRUNE)
+    dangling = filters.boolean("dangling", True)
+    used = {container.record.image for container in engine.containers}
+    deleted: list[ImageDeleted] = []
+    freed = 0
+    for image in engine.catalog:
+        has_tags = bool(engine.catalog.tags_of(image.id))
+        if image.id in used or (dangling and has_tags):
+            continue
+        if await _selected(engine, image, filters):
+            deleted += await _delete(engine, image)
+            freed += image.size
+    return ImagesPruned(tuple(deleted) or None, freed)
+
+
+async def _selected(engine: Engine, image: ImageRecord, filters: Filters) -> bool:
+    config = await image_config(engine, image)
+    labels = (config.config.labels if config.config else None) or {}
+    until = [_moment(text) for text in filters.get("until")]
+    excluded = any(
+        Filters({"label": (text,)}).labels("label", labels) for text in filters.get("label!")
+    )
+    old_enough = all(created_at(config) < moment for moment in until)
+    return filters.labels("label", labels) and not excluded and old_enough
+
+
+def _moment(text: str) -> int:
+    """`until`: a Unix time, a date, or how long ago (`24h`)."""
+    if text.isdigit():
+        return int(text) * clock.SECOND
+    if text[:1].isdigit() and "-" in text:
+        return clock.parse_rfc3339(text)
+    return clock.now() - parse_duration(text)

@@ -1,0 +1,115 @@
+"""From blobs to snapshots: the layers of an image, each once, however many images share it."""
+
+import asyncio
+from collections.abc import Callable
+
+from wherry.engine import storage
+from wherry.engine.engine import Engine
+from wherry.engine.records import ImageRecord, Provenance
+from wherry.image.image import StoredImage, open_image
+from wherry.kit import clock, failpoints
+from wherry.kit.errors import Corrupt
+from wherry.layer.apply import Applied, sync
+from wherry.oci import digest as digests
+from wherry.oci import reference as references
+from wherry.oci.digest import Digest
+
+Told = Callable[[str, str], None]
+"""Layer (by digest) and what is being done with it: `Extracting`, `Pull complete`."""
+
+
+def silent(layer: str, status: str) -> None:
+    """Nobody wants to know."""
+
+
+async def unpack(
+    engine: Engine,
+    manifest: Digest,
+    *,
+    repo_digests: tuple[str, ...] = (),
+    provenance: tuple[Provenance, ...] = (),
+    told: Told = silent,
+) -> ImageRecord:
+    """Make the snapshots of an image whose blobs are here; returns its record, not yet kept.
+
+    Raises Corrupt where a layer is not what the configuration promises; nothing of that layer
+    stays then.
+    """
+    image = await engine.lanes.files(open_image, engine.blobs, manifest, engine.settings.platform)
+    config = await engine.lanes.files(lambda: image.config)
+    diff_ids = config.rootfs.diff_ids
+    if len(diff_ids) != len(image.layers):
+        raise Corrupt(
+            f"image {image.id} has {len(image.layers)} layers and {len(diff_ids)} diff ids"
+        )
+    chain = tuple(digests.chain_id(diff_ids[: n + 1]) for n in range(len(diff_ids)))
+    size = 0
+    for number, name in enumerate(chain):
+        size += await _layer(
+            engine, image, number, name, chain[number - 1] if number else None, told
+        )
+    return ImageRecord(
+        id=image.id,
+        manifest=image.digest,
+        chain=chain,
+        size=size,
+        created=clock.now(),
+        repo_digests=repo_digests,
+        provenance=provenance,
+        owners="real" if engine.host.ids == "real" else "recorded",
+    )
+
+
+async def _layer(
+    engine: Engine, image: StoredImage, number: int, name: Digest, parent: Digest | None, told: Told
+) -> int:
+    """One layer's snapshot, and its size in bytes. Two who want the same wait for each other."""
+    layer = image.layers[number]
+    async with engine.unpacking.setdefault(name, asyncio.Lock()):
+        if not await engine.lanes.files(storage.exists, engine.snapshots, name):
+            told(layer.digest, "Extracting")
+            applied = await _apply(engine, layer.digest, name, parent)
+            wanted = image.config.rootfs.diff_ids[number]
+            if applied.diff_id != wanted:
+                await engine.lanes.long(storage.discard, engine.snapshots, _key(name))
+                raise Corrupt(
+                    f"layer {layer.digest} unpacks to {applied.diff_id}, "
+                    f"the image's configuration says {wanted}"
+                )
+            failpoints.reach("unpack.before-commit")
+            await engine.lanes.long(engine.snapshots.commit, name, _key(name))
+        told(layer.digest, "Pull complete")
+    usage = await engine.lanes.files(engine.snapshots.usage, name)
+    return usage.bytes
+
+
+async def _apply(engine: Engine, blob: Digest, name: Digest, parent: Digest | None) -> Applied:
+    """Unpack into a fresh active snapshot and make its files durable."""
+    key, snapshots = _key(name), engine.snapshots
+    await engine.lanes.long(storage.discard, snapshots, key)
+    await engine.lanes.files(snapshots.prepare, key, parent)
+    try:
+        difference = await engine.lanes.files(snapshots.difference, key)
+        applied = await engine.workers.apply(
+            engine.blobs.path(blob),
+            await engine.lanes.files(snapshots.fill, key),
+            whiteouts=snapshots.style,
+            owners=engine.host.ids == "real",
+            lowers=difference.lowers,
+        )
+        await engine.lanes.long(sync, engine.settings.folders.snapshots)
+    except BaseException:
+        await engine.lanes.long(storage.discard, snapshots, key)
+        raise
+    return applied
+
+
+def _key(name: Digest) -> str:
+    return f"unpack-{digests.hex_of(name)}"
+
+
+async def add_loaded(engine: Engine, manifest: Digest, names: tuple[str, ...]) -> ImageRecord:
+    """Unpack and record an image that came from an archive; `names` carry their tags."""
+    record = await unpack(engine, manifest)
+    tags = tuple(references.parse(name) for name in names)
+    return await engine.catalog.add(record, *tags, action="load")

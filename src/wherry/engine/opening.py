@@ -1,0 +1,139 @@
+"""Opening and closing an engine: every part made, in the order in which they need each other."""
+
+import asyncio
+import os
+import shutil
+
+from wherry.content.files import FileStore
+from wherry.engine import host_facts, reattach
+from wherry.engine.engine import Engine
+from wherry.engine.events import EventBus
+from wherry.engine.images.catalog import Catalog
+from wherry.engine.journal import Journal
+from wherry.engine.lanes import Lanes
+from wherry.engine.locked_root import LockedRoot
+from wherry.engine.networking import Networking, NetworkRecord
+from wherry.engine.records import ContainerRecord, ImageRecord, TagRecord, decode
+from wherry.engine.registry import Containers
+from wherry.engine.settings import EngineSettings
+from wherry.engine.spec.facts import Host, IdMode
+from wherry.engine.wiring import wire
+from wherry.engine.zygotes import Zygotes
+from wherry.kit.ids import new_id
+from wherry.layer.workers import Workers
+from wherry.ledger.ledger import Claim, Ledger
+from wherry.ledger.sqlite import SqliteLedger
+from wherry.snapshot.choose import choose
+from wherry.snapshot.snapshotter import Snapshotter
+from wherry.volume.local import LocalVolumes
+
+EVENTS_KEPT = 100_000
+WORKERS = 3
+"""Layers unpacked at the same time."""
+
+
+async def open_engine(settings: EngineSettings, ids: IdMode) -> Engine:
+    """Take the root, read the ledger, find the containers again.
+
+    Raises Conflict (another engine has the root), Corrupt, Unavailable, Unsupported.
+    """
+    folders = settings.folders
+    for path in (folders.root, folders.exec_root, os.path.join(folders.exec_root, "c")):
+        os.makedirs(path, mode=0o711, exist_ok=True)
+    lock = LockedRoot(folders.lock)
+    lanes, bus = Lanes(), EventBus()
+    try:
+        engine = await _assembled(settings, host_facts.look(ids), lock, lanes, bus)
+    except BaseException:
+        lanes.close()
+        lock.close()
+        raise
+    await reattach.reattach(engine)
+    return engine
+
+
+async def _assembled(
+    settings: EngineSettings, host: Host, lock: LockedRoot, lanes: Lanes, bus: EventBus
+) -> Engine:
+    folders = settings.folders
+    ledger = await lanes.ledger(SqliteLedger, folders.ledger)
+    journal = Journal(ledger, lanes, bus)
+    id = await lanes.ledger(_engine_id, ledger)
+    snapshots = await lanes.files(_snapshotter, folders.snapshots)
+    engine = Engine(
+        settings=settings,
+        id=id,
+        host=host,
+        lock=lock,
+        lanes=lanes,
+        bus=bus,
+        ledger=ledger,
+        journal=journal,
+        containers=Containers(journal),
+        catalog=Catalog(journal),
+        blobs=await lanes.files(FileStore, folders.content),
+        snapshots=snapshots,
+        volumes=await lanes.files(LocalVolumes, folders.volumes),
+        networking=Networking(journal, wire(settings, id, host)),
+        zygotes=Zygotes(),
+        workers=Workers(WORKERS),
+    )
+    await _load(engine)
+    return engine
+
+
+def _engine_id(ledger: Ledger) -> str:
+    """Made once a root, so that rules and links of several engines can be told apart."""
+    stored = ledger.get("engine", "id")
+    if stored is None:
+        stored = new_id().encode()
+        ledger.commit([Claim("engine", "id", stored)])
+    ledger.forget_events(keep=EVENTS_KEPT)
+    return stored.decode()
+
+
+def _snapshotter(folder: str) -> Snapshotter:
+    snapshotter = choose(folder).snapshotter
+    snapshotter.recover()
+    return snapshotter
+
+
+async def _load(engine: Engine) -> None:
+    rows = await engine.lanes.ledger(engine.ledger.all, "container")
+    engine.containers.load([decode(ContainerRecord, key, data) for key, data in rows])
+    images = await engine.lanes.ledger(engine.ledger.all, "image")
+    tags = await engine.lanes.ledger(engine.ledger.all, "tag")
+    engine.catalog.load(
+        [decode(ImageRecord, key, data) for key, data in images],
+        [(key, decode(TagRecord, key, data)) for key, data in tags],
+    )
+    networks = await engine.lanes.ledger(engine.ledger.all, "network")
+    await engine.networking.load(
+        [decode(NetworkRecord, key, data) for key, data in networks],
+        engine.settings.bridge,
+        engine.settings.bridge_subnet,
+    )
+
+
+async def close(engine: Engine) -> None:
+    """Leave the containers running; give back the root."""
+    engine.bus.close()
+    tasks = list(engine.tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for container in engine.containers:
+        if container.monitor is not None:
+            container.monitor.close()
+    await engine.zygotes.close()
+    await engine.workers.close()
+    await engine.networking.close(keep=any(each.running for each in engine.containers))
+    engine.lanes.close()
+    engine.ledger.close()
+    engine.lock.close()
+
+
+def remove_root(settings: EngineSettings) -> None:
+    """Delete all that an engine keeps on disk. It must be closed and have no containers."""
+    for path in (settings.root, settings.exec_root):
+        shutil.rmtree(path, ignore_errors=True)

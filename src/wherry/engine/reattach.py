@@ -1,0 +1,114 @@
+"""After a restart of the daemon: the ledger's truth and the monitors' truth become one again.
+
+Each difference is one transaction with its event. What a crash left half done is removed: snapshots
+and folders without a record, records marked for removal.
+"""
+
+import contextlib
+import os
+
+import msgspec
+
+from wherry.engine import storage
+from wherry.engine.containers import folders, removal
+from wherry.engine.containers.container import Container, with_state
+from wherry.engine.containers.exits import ended, wants_restart, watch
+from wherry.engine.containers.lifecycle import start
+from wherry.engine.engine import Engine
+from wherry.engine.registry import happened
+from wherry.kit import clock
+from wherry.kit.errors import WherryError
+from wherry.monitor import handle
+from wherry.monitor.handle import Exited, Lost, MonitorHandle
+from wherry.monitor.protocol import Exit
+
+
+async def reattach(engine: Engine) -> None:
+    """Find every container again."""
+    used = {
+        place.network_id
+        for container in engine.containers
+        if container.running
+        for place in container.record.endpoints
+    }
+    await engine.networking.restore(used)
+    for container in engine.containers:
+        async with container.lock:
+            await _reattach(engine, container)
+    await engine.lanes.long(sweep, engine)
+    for container in engine.containers:
+        if container.state.status == "removing":
+            await removal.finish(engine, container)
+        elif _wanted_again(container):
+            await _start_again(engine, container)
+
+
+async def _reattach(engine: Engine, container: Container) -> None:
+    exec_dir = engine.settings.folders.exec_dir(container.id)
+    record = container.record
+    expected = record.state.status in ("running", "paused", "restarting")
+    if not expected and not os.path.exists(exec_dir):
+        return
+    found = await handle.reattach(exec_dir)
+    if isinstance(found, MonitorHandle) and found.exited is None:
+        await _adopt(engine, container, found)
+    elif expected:
+        await _has_ended(engine, container, found)
+
+
+async def _adopt(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
+    """It lives. If the crash came between its start and the ledger, the ledger learns it now."""
+    record = container.record
+    container.monitor = monitor
+    pid = int(monitor.hello["init"]["pid"])
+    if record.state.status not in ("running", "paused") or record.state.pid != pid:
+        state = with_state(record, status="running", pid=pid, started_at=clock.now(), error="")
+        running = msgspec.structs.replace(state, wanted="running")
+        await engine.containers.update(container, running, happened(running, "start"))
+    watch(engine, container, monitor)
+
+
+async def _has_ended(
+    engine: Engine, container: Container, found: MonitorHandle | Exited | Lost
+) -> None:
+    if isinstance(found, MonitorHandle):
+        exit_ = await found.wait_exit()
+        await found.wait_gone()
+    elif isinstance(found, Exited):
+        exit_ = found.exit
+    else:
+        exit_ = Exit(found.code, 9, finished=clock.now(), error=found.reason)
+        await _clean(engine, found)
+    await ended(engine, container, exit_)
+
+
+async def _clean(engine: Engine, lost: Lost) -> None:
+    """Cgroups and mounts of a container whose monitor was killed."""
+    if lost.request is not None:
+        with contextlib.suppress(WherryError):  # what cannot be cleaned is found by the sweep
+            await handle.clean(await engine.zygotes.get(), lost.request)
+
+
+def _wanted_again(container: Container) -> bool:
+    record = container.record
+    policy = record.request.host_config.restart_policy.name
+    if container.running or record.wanted != "running":
+        return False
+    return policy in ("always", "unless-stopped") or wants_restart(record)
+
+
+async def _start_again(engine: Engine, container: Container) -> None:
+    with contextlib.suppress(WherryError):  # the reason is in the container's state
+        await start(engine, container.id)
+
+
+def sweep(engine: Engine) -> None:
+    """Remove what has no record: folders and active snapshots of containers never recorded."""
+    known = {container.id for container in engine.containers}
+    base = os.path.dirname(engine.settings.folders.bundle("x"))
+    for name in os.listdir(base) if os.path.isdir(base) else ():
+        if name not in known:
+            folders.remove(engine, name)
+    for info in list(engine.snapshots.walk()):
+        if info.kind != "committed" and info.name not in known:
+            storage.discard(engine.snapshots, info.name)
