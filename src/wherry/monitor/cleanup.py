@@ -8,10 +8,10 @@ import time
 from wherry.kit.errors import WherryError
 from wherry.linux.process import open_checked, pidfd_send_signal, wait_exited
 from wherry.monitor import failure, files
+from wherry.monitor.choice import choose
 from wherry.monitor.framing import send_blocking
 from wherry.monitor.namespaces import detach_rootfs
 from wherry.monitor.protocol import KILLED, Exit, Identity, LaunchRequest
-from wherry.monitor.runtimes import CommandLine
 
 _KILL = 9
 _PATIENCE = 10.0
@@ -32,7 +32,7 @@ def _clean(request: LaunchRequest) -> None:
     record = files.read_record(request.exec_dir)
     if record is not None and record.init is not None:
         _end(record.init)
-    CommandLine(request).delete()
+    choose(request).delete()
     detach_rootfs(request)
     if record is not None and files.read_exit(request.exec_dir) is None:
         lost = Exit(128 + _KILL, _KILL, finished=time.time_ns(), error=KILLED)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wherry.kit.errors import Conflict, WherryError
+from wherry.linux.cgroup.oom import OomEvents
 from wherry.monitor import files, guard, logcompress
 from wherry.monitor.execs import Execs
 from wherry.monitor.log import Log
-from wherry.monitor.loop import Loop
+from wherry.monitor.loop import IN, Loop
 from wherry.monitor.namespaces import Held, attach_rootfs, detach_rootfs
 from wherry.monitor.process import Process, close_ours, close_theirs, make_pipes, resize
 from wherry.monitor.protocol import Exit, LaunchRequest
@@ -31,7 +32,7 @@ class Container:
     """Owns init, log and execs; `on_gone` is called when nothing is left to do."""
 
     __slots__ = (
-        "_guard", "_held", "_loop", "_reaper", "_runtime", "_tell", "execs", "exit", "log",
+        "_guard", "_held", "_loop", "_oom", "_reaper", "_runtime", "_tell", "execs", "exit", "log",
         "on_gone", "phase", "process", "request",
     )  # fmt: skip
 
@@ -44,6 +45,7 @@ class Container:
         self._tell = tell
         self._guard = 0
         self._held: Held | None = None
+        self._oom: OomEvents | None = None
         self.request = request
         self.execs = Execs(loop, reaper, runtime, request.exec_dir, tell)
         self.exit: Exit | None = None
@@ -124,8 +126,20 @@ class Container:
         self._held = Held(process.identity.pid)
         if not self._runtime.dies_with_us:
             self._guard = guard.start(process.pidfd, self._runtime.delete)
+        self._watch_memory(process.identity.pid)
         files.write_record(self.request, process.identity)
         self.phase = "created"
+
+    def _watch_memory(self, init: int) -> None:
+        """Without a memory cgroup of its own nothing is told, and `oom` stays False."""
+        with contextlib.suppress(OSError):  # a plain user may not read it
+            self._oom = self._runtime.oom_events(init)
+        if self._oom is not None:
+            self._loop.watch(self._oom.fd, IN, lambda _events: self._oom_news())
+
+    def _oom_news(self) -> None:
+        if self._oom is not None and self._oom.take():
+            self._tell({"event": "oom"})
 
     def _compress(self, path: str, stamp: int, done: Callable[[], None]) -> None:
         self._reaper.expect(logcompress.start(path, stamp), lambda _status: done())
@@ -160,8 +174,10 @@ class Container:
         if process is None or self.exit is not None:
             return
         code, number = exit_code(status)
-        self.exit = Exit(code, number, False, process.started, finished, self.log.lost)
+        oom = self._oom is not None and self._oom.kills() > 0
+        self.exit = Exit(code, number, oom, process.started, finished, self.log.lost)
         files.write_exit(self.request.exec_dir, self.exit)
+        self._oom_news()
         self._tell({"event": "exit", "exit": self.exit.to_fields()})
         self.log.end()
         if self._held:
@@ -175,6 +191,10 @@ class Container:
         self._leave_if_done()
 
     def _clean_up(self) -> None:
+        if self._oom is not None:
+            self._loop.forget(self._oom.fd)
+            self._oom.close()
+            self._oom = None
         if self._guard:
             os.kill(self._guard, _KILL)
             self._guard = 0

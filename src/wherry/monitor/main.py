@@ -8,12 +8,12 @@ import socket
 from wherry.kit.errors import WherryError
 from wherry.linux.process import become_subreaper, set_name
 from wherry.monitor import failure, files
+from wherry.monitor.choice import choose
 from wherry.monitor.container import Container
 from wherry.monitor.loop import Loop
 from wherry.monitor.protocol import LaunchRequest
 from wherry.monitor.reaper import Reaper
 from wherry.monitor.requests import Requests
-from wherry.monitor.runtimes import CommandLine, Runtime
 from wherry.monitor.server import Connection, Server
 
 
@@ -40,7 +40,7 @@ class Session:
         files.prepare(request.exec_dir)
         files.write_record(request, None)
         self._loop = loop
-        self._container = Container(loop, reaper, request, _runtime(request), self._tell)
+        self._container = Container(loop, reaper, request, choose(request), self._tell)
         self._container.on_gone = loop.stop
         self._requests = Requests(loop, self._container)
         self._server = Server(loop, self._requests.handle, self._requests.hello)
@@ -70,10 +70,6 @@ class Session:
 
     def _tell(self, fields: dict[str, object]) -> None:
         self._server.tell(fields)
-
-
-def _runtime(request: LaunchRequest) -> Runtime:
-    return CommandLine(request)
 
 
 def _handle_signals(loop: Loop, reaper: Reaper, exec_dir: str) -> None:

@@ -9,7 +9,9 @@ from typing import NamedTuple, Protocol
 from wherry.kit.errors import Internal, Unavailable
 from wherry.kit.files import read_optional
 from wherry.linux import fdpass
+from wherry.linux.cgroup.oom import OomEvents
 from wherry.monitor.failure import ProcessFailed, classify
+from wherry.monitor.oom import watch_process
 from wherry.monitor.protocol import ExecLaunch, LaunchRequest
 
 Stdio = tuple[int, int, int]
@@ -45,6 +47,9 @@ class Runtime(Protocol):
 
     def status(self) -> str:
         """creating, created, running, paused, stopped."""
+
+    def oom_events(self, init: int) -> OomEvents | None:
+        """News of out-of-memory kills; None where there is no memory cgroup of its own."""
 
 
 class CommandLine:
@@ -93,6 +98,9 @@ class CommandLine:
         finally:
             os.close(descriptor)
             os.unlink(output)
+
+    def oom_events(self, init: int) -> OomEvents | None:
+        return watch_process(init)
 
     def _started(
         self, options: list[str], names: list[str], pid_file: str, stdio: Stdio | None

@@ -168,7 +168,7 @@ async def end(request: LaunchRequest) -> None:
         found.close()
 
 
-RUNTIMES = [pytest.param((shutil.which("runc") or "runc",), id="runc")]
+RUNTIMES = [pytest.param((), id="own"), pytest.param((shutil.which("runc") or "runc",), id="runc")]
 
 
 @pytest.fixture
