@@ -26,10 +26,9 @@ class Prepared(NamedTuple):
 
 
 def settle_child() -> None:
-    """In a fresh child: not traceable, default signals, a session of its own, umask 0."""
+    """In a fresh child: not traceable, default signals, umask 0."""
     process.set_dumpable(False)
     restore_signals()
-    os.setsid()
     os.umask(0)
 
 

@@ -184,6 +184,7 @@ def _become_program(entry: _Entry, identity: Identity, labels_fd: int | None) ->
     filters = receive_filters(channel)
     tie = death_tie(request.die_with_parent)
     tie()
+    os.setsid()  # a terminal becomes a session's leader's
     root_fd = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     if wanted.terminal and request.console_socket is not None:
         console.set_up_terminal(root_fd, wanted, request.console_socket, bind=False)

@@ -53,6 +53,7 @@ def _set_up(launch: "Launch", sources: Sources, progress: Progress) -> Prepared:
     """Everything before the wait for `start`."""
     spec, channel = launch.spec, launch.channel
     assert spec.process is not None
+    os.setsid()  # a terminal becomes a session's leader's
     _set_names(spec)
     host = open_host_files()
     progress.step = "root"

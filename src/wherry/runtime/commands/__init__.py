@@ -1,0 +1,1 @@
+"""The commands of `wherry-runtime`: words to requests, results to text, and nothing else."""
