@@ -1,4 +1,5 @@
-"""Whole trees by descriptors: remove, measure. No symbolic link and no mount is ever entered.
+"""Whole trees by descriptors: remove, measure. No symbolic link is ever entered, and no mount
+unless a caller of `Descent` asks for it.
 
 A walk keeps two descriptors however deep the tree is: it goes back up by `..` and checks that this
 is the directory it came from (a tree may be deeper than the limit of open files or PATH_MAX).
@@ -24,17 +25,18 @@ class Usage(NamedTuple):
 
 
 class Descent:
-    """One open directory that steps down by name and back up."""
+    """One open directory that steps down by name and back up; `mounts`: into mounts too."""
 
-    __slots__ = ("_above", "fd")
+    __slots__ = ("_above", "_mounts", "fd")
 
-    def __init__(self, parent_fd: int, name: str) -> None:
-        self.fd = open_directory(parent_fd, name)
+    def __init__(self, parent_fd: int, name: str, *, mounts: bool = False) -> None:
+        self._mounts = mounts
+        self.fd = open_directory(parent_fd, name, mounts)
         self._above: list[tuple[int, int]] = []
 
     def down(self, name: str) -> None:
         """Enter a directory inside. Raises OSError: EBUSY for a mount point, ELOOP for a link."""
-        following = open_directory(self.fd, name)
+        following = open_directory(self.fd, name, self._mounts)
         status = os.fstat(self.fd)
         self._above.append((status.st_dev, status.st_ino))
         os.close(self.fd)
@@ -54,19 +56,21 @@ class Descent:
         os.close(self.fd)
 
 
-def open_directory(parent_fd: int, name: str) -> int:
-    """A descriptor on a directory that is no link and no mount point.
+def open_directory(parent_fd: int, name: str, mounts: bool = False) -> int:
+    """A descriptor on a directory that is no link and (unless allowed) no mount point.
 
     A plain user's own directory without r or x for the owner is made readable for it.
     """
     try:
-        return _open_directory(parent_fd, name)
+        return _open_directory(parent_fd, name, mounts)
     except PermissionError:
         _allow_owner(parent_fd, name)
-        return _open_directory(parent_fd, name)
+        return _open_directory(parent_fd, name, mounts)
 
 
-def _open_directory(parent_fd: int, name: str) -> int:
+def _open_directory(parent_fd: int, name: str, mounts: bool) -> int:
+    if mounts:
+        return os.open(name, _DIRECTORY, dir_fd=parent_fd)
     try:
         return openat2(parent_fd, name, _DIRECTORY, 0, _RESOLVE)
     except OSError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from wherry.kit.errors import Conflict
 from wherry.linux.copytree import copy_tree
 from wherry.linux.mount import Mount
-from wherry.linux.tree import Usage, usage
+from wherry.linux.tree import Usage
 from wherry.snapshot.shelf import Record, Shelf
 from wherry.snapshot.snapshotter import Difference, Info, Style
 
@@ -87,7 +87,7 @@ class CopyDir:
         record = self._shelf.find(key)
         if record.kind == "view":
             return Usage(0, 0)
-        return usage(-100, self._tree(record.number))
+        return self._shelf.usage(key, self._tree(record.number))
 
     def remove(self, key: str) -> None:
         """Raises NotFound, Conflict."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from wherry.kit.errors import Conflict, Unsupported
 from wherry.linux.mount import Mount
-from wherry.linux.tree import Usage, remove_path, usage
+from wherry.linux.tree import Usage, remove_path
 from wherry.snapshot.shelf import Record, Shelf
 from wherry.snapshot.snapshotter import Difference, Info, Style
 
@@ -111,7 +111,7 @@ class Overlay:
         record = self._shelf.find(key)
         if record.kind == "view":
             return Usage(0, 0)
-        return usage(-100, self._upper(record.number))
+        return self._shelf.usage(key, self._upper(record.number))
 
     def remove(self, key: str) -> None:
         """Raises NotFound, Conflict."""

@@ -1,6 +1,7 @@
 """Numbered directories and the names that refer to them, kept by the file system alone.
 
-    ROOT/s/12/            the content of snapshot 12, and `parent`, a link whose text is a number
+    ROOT/s/12/            the content of snapshot 12; `parent`, a link whose text is a number;
+                          `usage`, likewise "bytes inodes" of a committed one
     ROOT/active/KEY       a link whose text is 12
     ROOT/view/KEY
     ROOT/committed/NAME
@@ -20,9 +21,10 @@ from typing import NamedTuple
 from wherry.kit.errors import Conflict, InvalidInput, NotFound
 from wherry.kit.failpoints import reach
 from wherry.kit.files import sync_folder
-from wherry.linux.tree import remove_path
+from wherry.linux.tree import Usage, remove_path, usage
 from wherry.snapshot.snapshotter import Info, Kind
 
+_AT_FDCWD = -100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,199}")
 _KINDS: tuple[Kind, ...] = ("active", "view", "committed")
 
@@ -185,6 +187,20 @@ class Shelf:
                 for key, record in self._records.items()
             ]
         return iter(infos)
+
+    def usage(self, key: str, tree: str) -> Usage:
+        """Measure a snapshot's tree; of a committed one only once (kept as a link's text)."""
+        record = self.find(key)
+        if record.kind != "committed":
+            return usage(_AT_FDCWD, tree)
+        note = f"{self.folder(record.number)}/usage"
+        with contextlib.suppress(FileNotFoundError):
+            kept, inodes = os.readlink(note).split()
+            return Usage(int(kept), int(inodes))
+        measured = usage(_AT_FDCWD, tree)
+        with contextlib.suppress(FileExistsError):
+            os.symlink(f"{measured.bytes} {measured.inodes}", note)
+        return measured
 
     def recover(self) -> int:
         """Remove what crashed work left; the count of directories and names removed."""

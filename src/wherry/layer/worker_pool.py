@@ -84,10 +84,10 @@ class Worker:
         await self._process.wait()
 
 
-class Workers:
+class WorkerPool:
     """At most `limit` workers; a worker that was idle for `idle` seconds ends."""
 
-    def __init__(self, limit: int, idle: float = 10.0) -> None:
+    def __init__(self, limit: int = 2, idle: float = 10.0) -> None:
         self._slots = asyncio.Semaphore(limit)
         self._free: list[Worker] = []
         self._timers: dict[Worker, asyncio.TimerHandle] = {}
