@@ -23,6 +23,7 @@ from wherry.runtime.handshake import Channel, PeerGone
 from wherry.runtime.hooks import run_hooks
 from wherry.runtime.idmaps import write_maps
 from wherry.runtime.labels import check_labels
+from wherry.runtime.protect import require_sealed
 from wherry.runtime.request import CreateRequest
 from wherry.runtime.resources import Resources
 from wherry.runtime.settings import check_sysctls
@@ -37,8 +38,9 @@ def create(request: CreateRequest) -> State:
 
     Init is a child of the caller if that is a subreaper. On any error nothing is left behind.
     Raises InvalidInput, NotFound, Conflict, Unsupported, CommandNotFound, CommandNotExecutable,
-    SetupNotPermitted, ContainerSetup, HookFailed.
+    SetupNotPermitted, ContainerSetup, HookFailed, PreconditionFailed (not a sealed interpreter).
     """
+    require_sealed()
     bundle = os.path.abspath(request.bundle)
     spec = load(bundle)
     check(request, spec)

@@ -24,6 +24,7 @@ from wherry.runtime.identity import prepare as prepare_identity
 from wherry.runtime.init import exit_status
 from wherry.runtime.labels import check_labels, set_exec_labels
 from wherry.runtime.namespaces import become_root, join_container
+from wherry.runtime.protect import require_sealed
 from wherry.runtime.request import ExecRequest
 from wherry.runtime.spec_types import Spec
 from wherry.runtime.state import PAUSED, RUNNING, STOPPED, Record
@@ -49,6 +50,7 @@ def execute(request: ExecRequest) -> int:
     It is a child of the caller if that is a subreaper. Raises NotFound, Conflict (the container
     has stopped or is paused), CommandNotFound, CommandNotExecutable, SetupNotPermitted, …
     """
+    require_sealed()
     record = state.load(request.state_root, request.container_id)
     spec = state.load_spec(request.state_root, request.container_id)
     _check(request, record)

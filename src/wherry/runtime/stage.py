@@ -8,7 +8,7 @@ import os
 import socket
 from typing import NamedTuple, NoReturn
 
-from wherry.linux import process
+from wherry.linux import capability, process
 from wherry.linux.namespace import CLONE_NEWUSER
 from wherry.runtime import init, settings, streams
 from wherry.runtime.become import settle_child
@@ -81,14 +81,23 @@ def _leave(launch: Launch) -> Sources:
     settings.raise_hard_limits(spec.process.rlimits)
     if launch.placed.version == 1:  # on v2 we were cloned into it
         launch.placed.join(None)
-    own_user = linux.namespace("user") is not None
-    sources = open_sources(spec, launch.bundle, bind_devices=own_user or launch.rootless)
+    sources = _open_sources(launch) if _may_mount() else None
     join_by_path(linux)
     if new_flags(linux) & CLONE_NEWUSER:
         make_user_namespace(launch.channel, proc_fd)
-    elif own_user:
+    elif linux.namespace("user") is not None:
         become_root(proc_fd)
     make_others(linux)
     process.set_dumpable(False)
     os.close(proc_fd)
-    return sources
+    return sources or _open_sources(launch)
+
+
+def _may_mount() -> bool:
+    """Whether sources can be taken now; a plain user has to be in its user namespace first."""
+    return bool(capability.get()[0] & capability.mask(["CAP_SYS_ADMIN"]))
+
+
+def _open_sources(launch: Launch) -> Sources:
+    no_nodes = launch.rootless or launch.spec.linux.namespace("user") is not None
+    return open_sources(launch.spec, launch.bundle, bind_devices=no_nodes)
