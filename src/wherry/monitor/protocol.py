@@ -13,7 +13,7 @@ daemon                       zygote                    monitor
 
 Requests are named in `do`: start, attach, exec, resize, kill, descriptors, log_open, log_wait,
 log_close. Frames carry the descriptors they name (see `framing`). Fields are only ever added: a
-reader ignores what it does not know and has a default for what an older writer leaves out. `slot`
+reader ignores what it does not know and has a default for what an older writer leaves out. The name `slot`
 in a launch is kept for parked slots.
 """
 
@@ -73,7 +73,6 @@ class LaunchRequest(NamedTuple):
     own_pid_namespace: bool = True
     no_pivot: bool = False
     console_size: tuple[int, int] = (0, 0)  # columns, rows; zero leaves the kernel's
-    failpoints: str = ""
 
     @property
     def state_root(self) -> str:

@@ -1,7 +1,10 @@
 import json
 import re
 import time
+from itertools import pairwise
+from pathlib import Path
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -9,7 +12,10 @@ from wherry.kit.clock import parse_rfc3339, rfc3339
 from wherry.monitor.jsonline import JsonLines, attributes, escape, gzip_extra
 from wherry.monitor.logdecode import decode
 from wherry.monitor.logentries import decode_json
-from wherry.monitor.loglines import Clock, Piece
+from wherry.monitor.loglines import Clock, Piece, Splitter
+
+DATA = Path(__file__).parent / "data"
+TIME = re.compile(rb'"time":"([^"]*)"')
 
 
 def go_escape(data: bytes) -> str:
@@ -127,3 +133,28 @@ def test_a_broken_line_is_left_out() -> None:
     entries, used = decode("json-file", good + b"rubbish\n" + good)
     assert [entry.text for entry in entries] == [b"good\n", b"good\n"]
     assert used == 2 * len(good) + 8
+
+
+@pytest.mark.parametrize("size", [7, 2048, 65536])
+def test_dockerds_own_file(size: int) -> None:
+    """What dockerd 20.10.24 wrote for the same output, but for the times.
+
+    Which lines share a time (the pieces of a long one) has to agree as well.
+    """
+    output = (DATA / "dockerd-20.10.output").read_bytes()
+    expected = (DATA / "dockerd-20.10-json.log").read_bytes()
+    clock = Clock()
+    splitter, encoder, entries = Splitter(clock), JsonLines(clock), []
+    for at in range(0, len(output), size):
+        for piece in splitter.feed(output[at : at + size]):
+            entries += encoder.encode(1, piece)
+    for piece in splitter.finish():
+        entries += encoder.encode(1, piece)
+    log = b"".join(entries)
+    assert TIME.sub(b"", log) == TIME.sub(b"", expected)
+    assert shared_times(log) == shared_times(expected)
+
+
+def shared_times(log: bytes) -> list[bool]:
+    times = TIME.findall(log)
+    return [one == next_ for one, next_ in pairwise(times)]
