@@ -56,8 +56,8 @@ def from_header(text: str) -> Credentials:
     if not text:
         return ANONYMOUS
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_")
-        return _with_auth(msgspec.json.decode(data or b"{}", type=Credentials))
+        value = msgspec.json.decode(_unpack(text), type=Credentials | None)
+        return _with_auth(value or ANONYMOUS)
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise InvalidInput(f"invalid X-Registry-Auth header: {error}") from error
 
@@ -67,11 +67,16 @@ def all_from_header(text: str) -> dict[str, Credentials]:
     if not text:
         return {}
     try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_")
-        found = msgspec.json.decode(data or b"{}", type=dict[str, Credentials])
+        found = msgspec.json.decode(_unpack(text), type=dict[str, Credentials] | None) or {}
+        return {_registry_of(key): _with_auth(value) for key, value in found.items()}
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise InvalidInput(f"invalid X-Registry-Config header: {error}") from error
-    return {_registry_of(key): _with_auth(value) for key, value in found.items()}
+
+
+def _unpack(text: str) -> bytes:
+    """URL-safe base64 as docker writes it, the plain alphabet and missing padding taken too."""
+    standard = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
+    return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True) or b"{}"
 
 
 def key_of(domain: str) -> str:

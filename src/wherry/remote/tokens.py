@@ -12,7 +12,7 @@ import msgspec
 from wherry.kit.errors import NotPermitted
 from wherry.remote.challenge import Challenge
 from wherry.remote.credentials import Credentials
-from wherry.remote.endpoints import Endpoint, is_insecure, proxy_for
+from wherry.remote.endpoints import Endpoint, is_insecure, proxy_for, tls
 from wherry.remote.errors import LoginRequired, RegistryUnavailable, from_response
 from wherry.remote.settings import Settings
 
@@ -85,7 +85,7 @@ class Tokens:
                 headers=auth,
                 proxy=proxy_for(key.realm),
                 allow_redirects=False,
-                ssl=endpoint.secure or False,
+                ssl=tls(endpoint, self._settings),
             ) as response:
                 body = await response.content.read(_MOST_BYTES)
                 if response.status != 200:

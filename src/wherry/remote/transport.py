@@ -61,7 +61,7 @@ class Registry:
         self.credentials = credentials
         self._session, self._tokens = session, tokens
         self._challenge: Challenge | None = None
-        self._tls: ssl.SSLContext | None = None
+        self._tls: ssl.SSLContext | bool | None = None
 
     @contextlib.asynccontextmanager
     async def open(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -154,7 +154,7 @@ class Registry:
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise _no_connection(method, url, error) from error
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self) -> ssl.SSLContext | bool:
         if self._tls is None:
             self._tls = tls(self.endpoint, self.settings)
         return self._tls
