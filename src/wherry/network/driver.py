@@ -5,11 +5,12 @@ nothing that it could not build again from them. `join` and `leave` may be repea
 crash in their middle.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import msgspec
 
-from wherry.network.ports import PortBinding, Published, PublishedPort
+from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -91,6 +92,9 @@ class PortPublisher(Protocol):
 
     async def withdraw(self, endpoint: str) -> None:
         """Give the endpoint's ports back and end what runs through them."""
+
+    async def outbound(self, gateways: Iterable[str]) -> Outbound:
+        """Carry what leaves a namespace without a way out; the ports it must be redirected to."""
 
     async def published(self) -> tuple[Published, ...]:
         """All that is published now."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from wherry.linux import nftables
 from wherry.linux.netlink import NETFILTER, NetlinkSocket
 from wherry.network import firewall
-from wherry.network.firewall import Bridge, Outbound, Ruleset, Translation
+from wherry.network.firewall import Bridge, Ruleset, Translation
+from wherry.network.ports import Outbound
 
 
 class FilterTable:
@@ -63,10 +64,11 @@ class FilterTable:
         wanted = self.rules.translations | set(translations)
         self.apply(self.rules._replace(translations=wanted))
 
-    def forget(self, address: str) -> None:
-        """Remove what leads to one container's address."""
-        left = frozenset(e for e in self.rules.translations if e.address != address)
-        self.apply(self.rules._replace(translations=left))
+    def forget(self, address: str) -> frozenset[Translation]:
+        """Remove what leads to one container's address; what that was."""
+        gone = frozenset(e for e in self.rules.translations if e.address == address)
+        self.apply(self.rules._replace(translations=self.rules.translations - gone))
+        return gone
 
     def remove(self) -> None:
         """Remove the table."""

@@ -43,6 +43,7 @@ from wherry.linux.nftables import (
     new_set,
     new_table,
 )
+from wherry.network.ports import Outbound
 
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 _LOOPBACK = (bytes((127, 0, 0, 0)), 8)
@@ -73,13 +74,6 @@ class Translation(NamedTuple):
     host_port: int
     address: str
     port: int
-
-
-class Outbound(NamedTuple):
-    """Ports of listeners in the bridges' own namespace that all outbound traffic is sent to."""
-
-    tcp: int
-    dns: int
 
 
 class Ruleset(NamedTuple):

@@ -33,3 +33,10 @@ class Published(NamedTuple):
     endpoint: str
     address: str
     ports: tuple[PublishedPort, ...]
+
+
+class Outbound(NamedTuple):
+    """Ports of listeners in the bridges' own namespace that all outbound traffic is sent to."""
+
+    tcp: int
+    dns: int

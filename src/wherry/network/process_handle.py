@@ -19,8 +19,7 @@ from wherry.kit.errors import Conflict, Unavailable, WherryError
 from wherry.kit.files import read_optional
 from wherry.linux import process as processes
 from wherry.network import protocol
-from wherry.network.firewall import Outbound
-from wherry.network.ports import PortBinding, Published, PublishedPort
+from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process import IDENTITY, SOCKET
 
 _START_SECONDS = 10.0

@@ -5,25 +5,33 @@ from typing import NamedTuple
 from wherry.linux import netns
 from wherry.linux.netlink import NETFILTER, NetlinkSocket
 from wherry.network.driver import Sandbox
+from wherry.network.sysctl import enable_forwarding
 
 
 class BridgeSockets(NamedTuple):
-    """Sockets in the namespace of the bridges. `slow` is used by one worker thread at a time."""
+    """Sockets in the namespace of the bridges; the slow ones are for work in a thread."""
 
     route: NetlinkSocket
     slow: NetlinkSocket
     netfilter: NetlinkSocket
+    slow_netfilter: NetlinkSocket
 
     @classmethod
     def open(cls, netns_fd: int = -1) -> "BridgeSockets":
-        """In our own namespace, or in that of the descriptor."""
+        """In our own namespace, or in that of the descriptor; IPv4 forwarding is switched on there.
+
+        In a namespace without a way out, forwarding means an ICMP error at once for what cannot
+        leave, instead of silence.
+        """
         if netns_fd < 0:
             return cls._open_here()
         return netns.inside(netns_fd, cls._open_here)
 
     @classmethod
     def _open_here(cls) -> "BridgeSockets":
-        return cls(NetlinkSocket.open(), NetlinkSocket.open(), NetlinkSocket.open(NETFILTER))
+        enable_forwarding()
+        route, slow = NetlinkSocket.open(), NetlinkSocket.open()
+        return cls(route, slow, NetlinkSocket.open(NETFILTER), NetlinkSocket.open(NETFILTER))
 
     def close(self) -> None:
         """Close them all."""

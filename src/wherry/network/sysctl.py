@@ -10,9 +10,9 @@ FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 def enable_forwarding() -> bool:
     """Switch IPv4 forwarding on in the caller's namespace; whether it was off. Raises OSError."""
-    with open(FORWARDING, "r+") as file:
+    with open(FORWARDING) as file:
         if file.read().strip() != "0":
             return False
-        file.seek(0)
+    with open(FORWARDING, "w") as file:
         file.write("1")
     return True

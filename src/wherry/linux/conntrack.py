@@ -1,0 +1,77 @@
+"""Connection tracking entries: forgetting those that hold an outdated address translation.
+
+A UDP "connection" lives as long as packets come, and keeps the translation of its first packet:
+a client that keeps sending would go on to a container that is gone, or miss one that has come.
+"""
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from wherry.linux.netlink import Message, NetlinkSocket, attribute, attributes, nested
+
+_SUBSYSTEM = 1 << 8
+_GET, _DELETE = 1, 2
+_ORIGINAL, _REPLY, _FILTER = 1, 2, 25
+_TUPLE_IP, _TUPLE_PROTOCOL = 1, 2
+_SOURCE, _DESTINATION = 1, 2
+_NUMBER = 1
+_FILTER_REPLY = 2
+_BY_SOURCE, _BY_NUMBER = 1 << 0, 1 << 3
+_HEAD = struct.pack(">BBH", socket.AF_INET, 0, 0)
+
+
+class Flow(NamedTuple):
+    """What matters of an entry; `reply_source` is where its packets really go."""
+
+    protocol: int
+    reply_source: str
+    raw: bytes
+    """The original direction's tuple, as the kernel wants it back."""
+
+
+def forget_udp_to(sock: NetlinkSocket, address: str) -> int:
+    """Forget UDP flows that end at an address; their number. `sock`: NETLINK_NETFILTER."""
+    source = attribute(_SOURCE, socket.inet_aton(address))
+    tuple_ip = nested(_TUPLE_IP, attribute(_SOURCE, socket.inet_aton(address)))
+    number = attribute(_NUMBER, bytes((socket.IPPROTO_UDP,)))
+    wanted = nested(_REPLY, tuple_ip, nested(_TUPLE_PROTOCOL, number))
+    flags = attribute(_FILTER_REPLY, struct.pack("=I", _BY_SOURCE | _BY_NUMBER))
+    flows = _flows(sock, wanted + nested(_FILTER, flags))
+    return _forget(sock, (flow for flow in flows if flow.reply_source == address))
+
+
+def _flows(sock: NetlinkSocket, wanted: bytes) -> Iterator[Flow]:
+    """UDP flows. The filter is a hint: kernels before 5.8 list everything."""
+    message = Message(_SUBSYSTEM | _GET, 0, _HEAD + wanted, "list tracked connections")
+    for reply in sock.dump(message):
+        flow = _flow(dict(attributes(reply.payload, 4)))
+        if flow.protocol == socket.IPPROTO_UDP:
+            yield flow
+
+
+def _flow(found: dict[int, bytes]) -> Flow:
+    original = dict(attributes(found.get(_ORIGINAL, b"")))
+    reply = dict(attributes(dict(attributes(found.get(_REPLY, b""))).get(_TUPLE_IP, b"")))
+    protocol = dict(attributes(original.get(_TUPLE_PROTOCOL, b"")))
+    return Flow(
+        protocol.get(_NUMBER, b"\0")[0],
+        socket.inet_ntoa(reply[_SOURCE]) if _SOURCE in reply else "",
+        found.get(_ORIGINAL, b""),
+    )
+
+
+def _forget(sock: NetlinkSocket, flows: Iterator[Flow]) -> int:
+    count = 0
+    for flow in list(flows):
+        payload = _HEAD + nested(_ORIGINAL, flow.raw)
+        message = Message(_SUBSYSTEM | _DELETE, 0, payload, "forget a tracked connection")
+        try:
+            sock.request(message)
+            count += 1
+        except OSError as error:
+            if error.errno != errno.ENOENT:  # it has just ended by itself
+                raise
+    return count
