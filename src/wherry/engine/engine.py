@@ -15,9 +15,10 @@ from wherry.engine.registry import Containers
 from wherry.engine.settings import EngineSettings
 from wherry.engine.spec.facts import Host
 from wherry.engine.zygotes import Zygotes
-from wherry.layer.workers import Workers
+from wherry.layer.worker_pool import WorkerPool
 from wherry.ledger.ledger import Ledger
 from wherry.oci.digest import Digest
+from wherry.remote.remote import Remote
 from wherry.snapshot.snapshotter import Snapshotter
 from wherry.volume.local import LocalVolumes
 
@@ -41,7 +42,8 @@ class Engine:
     volumes: LocalVolumes
     networking: Networking
     zygotes: Zygotes
-    workers: Workers
+    workers: WorkerPool
+    remote: Remote
     execs: Execs = field(default_factory=Execs)
     kept: set[str] = field(default_factory=set)
     """Containers in the middle of a restart: not to be removed at their end."""

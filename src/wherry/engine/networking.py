@@ -138,8 +138,6 @@ class Networking:
             driver = self._driver(network)
             if network.id not in self._ready:
                 await driver.create(network)
-                if network.driver == "bridge":
-                    await self._wired.bridge.open_way_out(self._bridges())
                 self._ready.add(network.id)
             return driver
 
@@ -151,7 +149,6 @@ class Networking:
         bridges = [network for network in self._bridges() if network.id in used]
         if bridges:
             await self._wired.bridge.driver().restore(bridges)
-            await self._wired.bridge.open_way_out(bridges)
             self._ready |= {network.id for network in bridges}
 
     async def close(self, *, keep: bool) -> None:

@@ -20,9 +20,11 @@ from wherry.engine.spec.facts import Host, IdMode
 from wherry.engine.wiring import wire
 from wherry.engine.zygotes import Zygotes
 from wherry.kit.ids import new_id
-from wherry.layer.workers import Workers
+from wherry.layer.worker_pool import WorkerPool
 from wherry.ledger.ledger import Claim, Ledger
 from wherry.ledger.sqlite import SqliteLedger
+from wherry.remote.remote import Remote
+from wherry.remote.settings import Settings
 from wherry.snapshot.choose import choose
 from wherry.snapshot.snapshotter import Snapshotter
 from wherry.volume.local import LocalVolumes
@@ -74,9 +76,12 @@ async def _assembled(
         blobs=await lanes.files(FileStore, folders.content),
         snapshots=snapshots,
         volumes=await lanes.files(LocalVolumes, folders.volumes),
-        networking=Networking(journal, wire(settings, id, host)),
+        networking=Networking(journal, wire(settings, id)),
         zygotes=Zygotes(),
-        workers=Workers(WORKERS),
+        workers=WorkerPool(WORKERS),
+        remote=Remote(
+            Settings(mirrors=settings.registry_mirrors, insecure=settings.insecure_registries)
+        ),
     )
     await _load(engine)
     return engine
@@ -127,6 +132,7 @@ async def close(engine: Engine) -> None:
             container.monitor.close()
     await engine.zygotes.close()
     await engine.workers.close()
+    await engine.remote.close()
     await engine.networking.close(keep=any(each.running for each in engine.containers))
     engine.lanes.close()
     engine.ledger.close()

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import BinaryIO, TypeVar
 
 from wherry.engine.lanes import Lanes
@@ -72,7 +72,11 @@ async def _feed(chunks: AsyncIterator[bytes], writing: int) -> None:
         writer.close()
 
 
-async def produce(lanes: Lanes, call: Callable[[BinaryIO], None]) -> AsyncIterator[bytes]:
+Runner = Callable[[Callable[[], None]], Awaitable[None]]
+"""Runs blocking code somewhere: a lane, or a thread of its own."""
+
+
+async def produce(run: Runner, call: Callable[[BinaryIO], None]) -> AsyncIterator[bytes]:
     """What blocking `call` writes into its file, in pieces. Raises what `call` raises."""
     reading, writing = _pipe()
 
@@ -80,7 +84,7 @@ async def produce(lanes: Lanes, call: Callable[[BinaryIO], None]) -> AsyncIterat
         with open(writing, "wb", buffering=CHUNK) as file:
             call(file)
 
-    working = asyncio.ensure_future(lanes.long(work))
+    working = asyncio.ensure_future(run(work))
     loop = asyncio.get_running_loop()
     stream = asyncio.StreamReader(limit=SIZE, loop=loop)
     file = open(reading, "rb", buffering=0)  # noqa: SIM115 - the transport closes it

@@ -14,6 +14,7 @@ from wherry.engine.containers.listing import list_containers
 from wherry.engine.engine import Engine
 from wherry.engine.events import Event
 from wherry.engine.images.listing import list_images
+from wherry.engine.volumes import with_usage
 from wherry.kit import clock
 
 API_VERSION = "1.51"
@@ -137,12 +138,11 @@ async def df(engine: Engine) -> system.DiskUsage:
     def total() -> int:
         return sum(engine.snapshots.usage(name).bytes for name in names)
 
-    volumes = await engine.lanes.long(engine.volumes.usage_answers, engine)
     return system.DiskUsage(
         layers_size=await engine.lanes.long(total),
         images=tuple(images),
         containers=tuple(containers),
-        volumes=volumes,
+        volumes=await with_usage(engine),
     )
 
 

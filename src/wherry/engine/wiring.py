@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from wherry.engine.settings import EngineSettings
-from wherry.engine.spec.facts import Host
 from wherry.network.bridge import BridgeDriver
 from wherry.network.builtin import HostDriver, NoneDriver
 from wherry.network.driver import Network, NetworkDriver
-from wherry.network.ports import PortBinding, Published, PublishedPort
+from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
 from wherry.network.sockets import BridgeSockets
 
@@ -45,6 +44,10 @@ class LazyPublisher:
         if self._process is not None:
             await self._process.withdraw(endpoint)
 
+    async def outbound(self, gateways: Iterable[str]) -> Outbound:
+        """See PortPublisher."""
+        return await (await self.process()).outbound(gateways)
+
     async def published(self) -> tuple[Published, ...]:
         """See PortPublisher."""
         return await (await self.process()).published()
@@ -57,16 +60,11 @@ class LazyPublisher:
 
 
 class BridgeNetworks:
-    """The bridge driver with what it needs, made when the first bridge is.
+    """The bridge driver with what it needs, made when the first bridge is."""
 
-    A plain user's bridges are in a namespace without a way out: the network process opens one,
-    and the filter sends the containers' traffic there.
-    """
-
-    def __init__(self, settings: EngineSettings, engine_id: str, host: Host) -> None:
+    def __init__(self, settings: EngineSettings, engine_id: str) -> None:
         self._settings = settings
         self._engine_id = engine_id
-        self._kernel_ports = host.ids == "real"
         self.publisher = LazyPublisher(settings.folders.net, settings.engine_netns)
         self._sockets: BridgeSockets | None = None
         self._driver: BridgeDriver | None = None
@@ -76,31 +74,24 @@ class BridgeNetworks:
         if self._driver is None:
             self._sockets = BridgeSockets.open(self._settings.engine_netns)
             self._driver = BridgeDriver(
-                self._engine_id, self._sockets, self.publisher, kernel_ports=self._kernel_ports
+                self._engine_id,
+                self._sockets,
+                self.publisher,
+                own_netns=self._settings.engine_netns >= 0,
             )
         return self._driver
-
-    async def open_way_out(self, networks: Iterable[Network]) -> None:
-        """For a plain user: after this, containers reach the outside."""
-        if self._kernel_ports or self._driver is None:
-            return
-        gateways = [network.gateway for network in networks if network.gateway]
-        process = await self.publisher.process()
-        self._driver.table.redirect(await process.outbound(gateways))
 
     async def close(self, networks: Iterable[Network], *, keep: bool) -> None:
         """Leave everything to running containers, or take bridges and rules away."""
         if self._driver is not None and not keep:
             for network in networks:
                 await self._driver.remove(network)
-            self._driver.table.remove()
+            await self._driver.remove_table()
         if self._sockets is not None:
             self._sockets.close()
         await self.publisher.close(keep=keep)
 
 
-def wire(settings: EngineSettings, engine_id: str, host: Host) -> Wired:
+def wire(settings: EngineSettings, engine_id: str) -> Wired:
     """The drivers by name. Opens nothing yet."""
-    return Wired(
-        {"host": HostDriver(), "null": NoneDriver()}, BridgeNetworks(settings, engine_id, host)
-    )
+    return Wired({"host": HostDriver(), "null": NoneDriver()}, BridgeNetworks(settings, engine_id))

@@ -4,41 +4,61 @@ import os
 
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
-from wherry.engine.spec.bundle import hostname
+from wherry.engine.spec import bundle
 from wherry.engine.spec.facts import Files
 from wherry.kit.files import read_optional, write_atomic
+from wherry.network import resolv
+
+NAMES = ("hostname", "hosts", "resolv.conf")
 
 
 def write(engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> Files:
     """Write them into the container's folder; blocking. Their paths on the host."""
+    mode = record.request.host_config.network_mode
     folder = engine.settings.folders.bundle(record.id)
-    name = hostname(record)
-    files = Files(*(os.path.join(folder, each) for each in ("hostname", "hosts", "resolv.conf")))
+    if mode.startswith("container:"):  # a shared network means shared names
+        other = engine.containers.find(mode.removeprefix("container:"))
+        folder = engine.settings.folders.bundle(other.id)
+        return Files(*(os.path.join(folder, name) for name in NAMES))
+    texts = (
+        resolv.hostname_file(bundle.hostname(record), record.request.domainname),
+        _hosts(record, places),
+        _resolv_conf(record),
+    )
+    for name, text in zip(NAMES, texts, strict=True):
+        write_atomic(os.path.join(folder, name), text.encode(), mode=0o644, durable=False)
+    return Files(*(os.path.join(folder, name) for name in NAMES))
+
+
+def _hosts(record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> str:
     host = record.request.host_config
-    if host.network_mode.startswith("container:"):
-        return _of_other(engine, host.network_mode.removeprefix("container:"), files)
-    _put(files.hostname, f"{name}\n")
-    _put(files.hosts, _hosts(name, places))
-    _put(files.resolv_conf, (read_optional("/etc/resolv.conf") or b"").decode())
-    return files
-
-
-def _of_other(engine: Engine, ref: str, own: Files) -> Files:
-    """A shared network means shared names."""
-    folder = engine.settings.folders.bundle(engine.containers.find(ref).id)
-    return own._replace(
-        hosts=os.path.join(folder, "hosts"),
-        hostname=os.path.join(folder, "hostname"),
-        resolv_conf=os.path.join(folder, "resolv.conf"),
+    gateway = next((place.gateway for place in places if place.gateway), "")
+    extra = [resolv.parse_extra_host(text, gateway) for text in host.extra_hosts or []]
+    if host.network_mode == "host":
+        return resolv.host_mode_hosts(_text("/etc/hosts"), extra)
+    return resolv.hosts(
+        extra,
+        addresses=[place.address for place in places if place.address],
+        hostname=bundle.hostname(record),
+        domain=record.request.domainname,
     )
 
 
-def _put(path: str, text: str) -> None:
-    """Written in place, so that a bind mount of a running container sees it too."""
-    write_atomic(path, text.encode(), mode=0o644, durable=False)
+def _resolv_conf(record: ContainerRecord) -> str:
+    host = record.request.host_config
+    systemd = read_optional(resolv.SYSTEMD_RESOLV_CONF)
+    source = resolv.host_resolv_conf(
+        _text(resolv.RESOLV_CONF), systemd.decode(errors="replace") if systemd else None
+    )
+    if host.network_mode == "host" and not (host.dns or host.dns_search or host.dns_options):
+        return source
+    return resolv.resolv_conf(
+        source,
+        dns=host.dns or (),
+        search=host.dns_search or (),
+        dns_options=host.dns_options or (),
+    )
 
 
-def _hosts(name: str, places: tuple[EndpointRecord, ...]) -> str:
-    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    lines += [f"{place.address}\t{name}" for place in places if place.address]
-    return "\n".join(lines) + "\n"
+def _text(path: str) -> str:
+    return (read_optional(path) or b"").decode(errors="replace")

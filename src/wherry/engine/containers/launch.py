@@ -120,7 +120,6 @@ async def _failed(engine: Engine, container: Container, error: WherryError) -> N
     for attach in container.pending:
         attach.close()
     container.pending = []
-    container.exits += 1
     await engine.containers.update(container, msgspec.structs.replace(record, wanted="stopped"))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from wherry.dockerapi.container_answers import WaitAnswer, WaitError
+from wherry.dockerapi.container_answers import WaitAnswer
 from wherry.engine.containers.container import Container
 from wherry.engine.engine import Engine
 from wherry.kit.errors import InvalidInput
@@ -22,9 +22,7 @@ async def wait(engine: Engine, ref: str, condition: str) -> AsyncIterator[WaitAn
             await container.until(lambda: container.exits > exits or container.removed)
         else:
             await container.until(lambda: not _alive(container))
-        state = container.state
-        error = WaitError(state.error) if state.error else None
-        yield WaitAnswer(error, state.exit_code)
+        yield WaitAnswer(status_code=container.state.exit_code)
 
     return answer()
 

@@ -65,7 +65,7 @@ async def start(
             await _attached(monitor, launch, made, hijacked)
     except BaseException:
         made.running = False
-        made.exit_code = 126 if made.exit_code is None else made.exit_code
+        made.exit_code = 126
         raise
     command = " ".join(made.request.cmd or [])
     told = happened(container.record, f"exec_start: {command}", execID=made.id)
@@ -103,7 +103,7 @@ def _launch(
         user = _user(engine, container, root, wanted.user)
         if wanted.working_dir:
             os.close(make_directories_in_root(root, wanted.working_dir))
-    height, width = request.console_size or wanted.console_size or (0, 0)
+    height, width = request.console_size if any(request.console_size) else wanted.console_size
     return ExecLaunch(
         exec_id=made.id,
         process=_process(engine, container, wanted, user),

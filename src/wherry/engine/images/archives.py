@@ -55,4 +55,4 @@ def save(engine: Engine, names: list[str]) -> AsyncIterator[bytes]:
         Saved(stored(engine, engine.catalog.get(id)), tuple(dict.fromkeys(tags)))
         for id, tags in wanted.items()
     ]
-    return pipes.produce(engine.lanes, lambda stream: archive.save(images, stream))
+    return pipes.produce(engine.lanes.long, lambda stream: archive.save(images, stream))

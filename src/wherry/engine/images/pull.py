@@ -1,0 +1,77 @@
+"""POST /images/create?fromImage=…: fetch from a registry, unpack, record with provenance."""
+
+from collections.abc import Callable
+
+from wherry.content import lease
+from wherry.engine.engine import Engine
+from wherry.engine.images.unpack import unpack
+from wherry.engine.records import ImageRecord, Provenance
+from wherry.kit import clock
+from wherry.kit.ids import short_id
+from wherry.oci import digest as digests
+from wherry.oci.platform import Platform
+from wherry.oci.reference import Reference
+from wherry.remote.credentials import ANONYMOUS, Credentials
+from wherry.remote.progress import Progress
+from wherry.remote.pull import Options, Pulled
+
+Report = Callable[[Progress], None]
+
+
+async def pull(
+    engine: Engine,
+    reference: Reference,
+    platform: Platform | None,
+    credentials: Credentials | None,
+    report: Report,
+) -> ImageRecord:
+    """Raises what the registry answered, in dockerd's words; Corrupt, StorageFull, Unavailable.
+
+    Blobs that were complete when a pull failed are found again by the next one.
+    """
+    kept = await engine.lanes.files(lease.create, engine.settings.folders.content)
+    try:
+        pulled = await engine.remote.pull(
+            reference,
+            engine.blobs.leased(kept),
+            Options(platform or engine.settings.platform, report),
+            credentials or ANONYMOUS,
+        )
+        return await _recorded(engine, pulled, reference, report)
+    finally:
+        await engine.lanes.files(kept.release)
+
+
+async def _recorded(
+    engine: Engine, pulled: Pulled, reference: Reference, report: Report
+) -> ImageRecord:
+    known = engine.catalog.id_or_none(str(reference))
+    record = await unpack(
+        engine,
+        pulled.manifest,
+        repo_digests=(f"{reference.familiar_repository}@{pulled.digest}",),
+        provenance=(_provenance(pulled, reference),),
+        told=lambda layer, status: report(Progress(_short(layer), status)),
+    )
+    tags = (reference._replace(digest=None),) if reference.tag else ()
+    added = await engine.catalog.add(record, *tags, action="pull")
+    report(Progress("", f"Digest: {pulled.digest}"))
+    if known == record.id:
+        report(Progress("", f"Status: Image is up to date for {reference.familiar}"))
+    else:
+        report(Progress("", f"Status: Downloaded newer image for {reference.familiar}"))
+    return added
+
+
+def _short(layer: str) -> str:
+    return short_id(digests.hex_of(digests.parse(layer)))
+
+
+def _provenance(pulled: Pulled, reference: Reference) -> Provenance:
+    return Provenance(
+        reference=str(reference),
+        registry=pulled.registry,
+        index_digest=pulled.index,
+        platform_digest=pulled.manifest,
+        time=clock.now(),
+    )
