@@ -1,12 +1,17 @@
 """The whole API of one engine: all route tables, ready to be served."""
 
 from wherry.api import (
+    absent,
     container_streams,
+    container_views,
     containers,
     execs,
     image_archives,
     images,
+    networks,
     system,
+    volumes,
+    websocket,
 )
 from wherry.api.dispatch import Dispatcher
 from wherry.api.routes import HijackRoute, Route
@@ -20,9 +25,14 @@ def routes() -> list[Route[Engine]]:
         *system.ROUTES,
         *containers.ROUTES,
         *container_streams.ROUTES,
+        *container_views.ROUTES,
+        *websocket.ROUTES,
         *execs.ROUTES,
         *images.ROUTES,
         *image_archives.ROUTES,
+        *networks.ROUTES,
+        *volumes.ROUTES,
+        *absent.ROUTES,
     ]
 
 

@@ -1,7 +1,5 @@
 """One request as handlers see it: typed access to its path, query, headers and body."""
 
-import binascii
-from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 from urllib.parse import parse_qs
@@ -70,14 +68,14 @@ class Call:
             return None
         digits = text[1:] if text[0] in "+-" else text
         if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-            raise InvalidInput(f'invalid {key}: strconv.Atoi: parsing "{text}": invalid syntax')
+            raise InvalidInput(f'strconv.Atoi: parsing "{text}": invalid syntax')
         return int(text)
 
     def required(self, key: str) -> int:
         """A whole number that has to be there. Raises InvalidInput."""
         value = self.integer(key)
         if value is None:
-            raise InvalidInput(f'invalid {key}: strconv.Atoi: parsing "": invalid syntax')
+            raise InvalidInput('strconv.Atoi: parsing "": invalid syntax')
         return value
 
     def filters(self, allowed: frozenset[str] | None = None) -> Filters:
@@ -108,14 +106,6 @@ class Call:
         kind = self.headers.get("Content-Type", "")
         if kind.partition(";")[0].strip().lower() != "application/json" and (kind or body):
             raise InvalidInput(f"Content-Type specified ({kind}) must be 'application/json'")
-
-    def header_json(self, name: str, type: type[T], default: T) -> T:
-        """A header of base64url-encoded JSON (X-Registry-Auth); broken ones mean the default."""
-        text = self.headers.get(name, "")
-        try:
-            return decode_json(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type)
-        except (binascii.Error, ValueError, InvalidInput):
-            return default
 
 
 def reader_of(request: web.BaseRequest) -> ReadBody:

@@ -1,34 +1,27 @@
-"""Images as archives: load, save, import."""
+"""Images as archives (load, save, import), and from registries (pull)."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from wherry.api import answers
 from wherry.api.call import Call
 from wherry.api.platforms import check_offered, wanted_platform
 from wherry.api.routes import Route
+from wherry.api.telling import told
+from wherry.dockerapi.progress import ProgressMessage, progress_message
 from wherry.engine.engine import Engine
 from wherry.engine.images import archives
 from wherry.engine.images import import_ as importing
 from wherry.engine.images.inspect import inspect
-from wherry.kit.errors import Unsupported
+from wherry.engine.images.pull import pull
+from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.oci import digest as digests
 from wherry.oci import platform as platforms
-
-
-class Said(msgspec.Struct, frozen=True):
-    """A text for the person who waits."""
-
-    stream: str
-
-
-class Status(msgspec.Struct, frozen=True):
-    """What has come out."""
-
-    status: str
+from wherry.oci import reference as references
+from wherry.oci.reference import Reference
+from wherry.remote.credentials import Credentials, from_header
 
 
 def uploaded(call: Call) -> AsyncIterator[bytes]:
@@ -42,21 +35,11 @@ async def load_images(engine: Engine, call: Call) -> web.StreamResponse:
     wanted = wanted_platform(call, since=48)
     if wanted is not None and not platforms.matches(engine.settings.platform, wanted):
         raise Unsupported(f"images for {wanted} cannot be loaded on {engine.settings.platform}")
-    return await answers.json_lines(call, _loading(engine, call), eager=True)
 
+    async def work(tell: Callable[[ProgressMessage], None]) -> None:
+        await archives.load(engine, uploaded(call), lambda line: tell(ProgressMessage(stream=line)))
 
-async def _loading(engine: Engine, call: Call) -> AsyncIterator[Said]:
-    lines: asyncio.Queue[Said | None] = asyncio.Queue()
-    work = asyncio.ensure_future(
-        archives.load(engine, uploaded(call), lambda line: lines.put_nowait(Said(line)))
-    )
-    work.add_done_callback(lambda _: lines.put_nowait(None))
-    try:
-        while (said := await lines.get()) is not None:
-            yield said
-        await work
-    finally:
-        work.cancel()
+    return await answers.json_lines(call, told(work), eager=True)
 
 
 async def save_image(engine: Engine, call: Call) -> web.StreamResponse:
@@ -77,8 +60,51 @@ async def _save(engine: Engine, call: Call, names: list[str]) -> web.StreamRespo
     return await answers.stream(call, archives.save(engine, names), answers.TAR)
 
 
-async def import_image(engine: Engine, call: Call) -> web.StreamResponse:
-    """POST /images/create?fromSrc=-: the body is a tar of a root file system."""
+async def create_image(engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /images/create: pull with `fromImage`, import without."""
+    if call.text("fromImage"):
+        return await _pull(engine, call)
+    return await _import(engine, call)
+
+
+async def _pull(engine: Engine, call: Call) -> web.StreamResponse:
+    reference = _pulled_reference(call.text("fromImage"), call.text("tag"))
+    text = call.text("platform") if call.version >= (1, 32) else ""
+    platform = platforms.parse(text) if text else None
+
+    async def work(tell: Callable[[ProgressMessage], None]) -> None:
+        await pull(
+            engine,
+            reference,
+            platform,
+            _credentials(call),
+            lambda step: tell(progress_message(*step)),
+        )
+
+    return await answers.json_lines(call, told(work))
+
+
+def _pulled_reference(image: str, tag: str) -> Reference:
+    found = references.parse(image)
+    if tag.startswith("sha256:"):
+        return found._replace(tag=None, digest=digests.parse(tag))
+    if tag:
+        return found.with_tag(tag)
+    if found.tag is None and found.digest is None:
+        raise Unsupported(f"pulling all tags of {image} is not offered: name one")
+    return found
+
+
+def _credentials(call: Call) -> Credentials | None:
+    """None where there are none, or broken ones: dockerd then pulls without."""
+    try:
+        found = from_header(call.headers.get("X-Registry-Auth", ""))
+    except InvalidInput:
+        return None
+    return None if found.empty else found
+
+
+async def _import(engine: Engine, call: Call) -> web.StreamResponse:
     if call.text("fromSrc") != "-":
         raise Unsupported(
             "import from a URL is not offered: fetch the file and import it from the body (-)"
@@ -94,12 +120,15 @@ async def import_image(engine: Engine, call: Call) -> web.StreamResponse:
     return await answers.json_lines(call, _importing(engine, call, what))
 
 
-async def _importing(engine: Engine, call: Call, what: importing.Wanted) -> AsyncIterator[Status]:
+async def _importing(
+    engine: Engine, call: Call, what: importing.Wanted
+) -> AsyncIterator[ProgressMessage]:
     record = await importing.import_image(engine, uploaded(call), what)
-    yield Status(record.id)
+    yield ProgressMessage(status=record.id)
 
 
 ROUTES: Final = [
+    Route("POST", "/images/create", create_image, stops_with_client=True),
     Route("POST", "/images/load", load_images, stops_with_client=True),
     Route("GET", "/images/get", save_images, stops_with_client=True),
     Route("GET", "/images/{name}/get", save_image, stops_with_client=True),

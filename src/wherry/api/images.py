@@ -9,9 +9,12 @@ from wherry.api.answers import empty, json_answer
 from wherry.api.call import Call
 from wherry.api.platforms import check_offered, wanted_platform
 from wherry.api.routes import Route
+from wherry.dockerapi.containers import CommitRequest
 from wherry.dockerapi.filters import Filters
+from wherry.dockerapi.images import ImageId
 from wherry.engine.engine import Engine
 from wherry.engine.images import inspect, listing, remove, tag
+from wherry.engine.images.commit import commit
 from wherry.kit.errors import InvalidInput
 
 
@@ -63,11 +66,29 @@ async def prune_images(engine: Engine, call: Call) -> web.StreamResponse:
     return json_answer(await remove.prune(engine, call.filters()))
 
 
+async def commit_container(engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /commit; the container is paused meanwhile unless `pause` says no."""
+    config = await call.json_or_default(CommitRequest, CommitRequest())
+    record = await commit(
+        engine,
+        call.text("container"),
+        repository=call.text("repo"),
+        tag=call.text("tag"),
+        comment=call.text("comment"),
+        author=call.text("author"),
+        changes=list(call.texts("changes")),
+        config=None if config == CommitRequest() else config,
+        pause=call.flag("pause") if call.text("pause") else call.version >= (1, 13),
+    )
+    return json_answer(ImageId(record.id), status=201)
+
+
 ROUTES: Final = [
     Route("GET", "/images/json", list_images),
     Route("GET", "/images/{name}/history", image_history),
     Route("GET", "/images/{name}/json", inspect_image),
     Route("POST", "/images/{name}/tag", tag_image),
     Route("POST", "/images/prune", prune_images),
+    Route("POST", "/commit", commit_container),
     Route("DELETE", "/images/{name}", remove_image),
 ]

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from wherry.api import answers, versions
 from wherry.api.answers import json_answer
-from wherry.api.auth import RegistryAuth
 from wherry.api.call import Call
 from wherry.api.routes import Route
 from wherry.api.times import moment
@@ -17,6 +16,7 @@ from wherry.dockerapi.version import ApiVersion
 from wherry.engine import system
 from wherry.engine.engine import Engine
 from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.remote.credentials import Credentials
 
 _KINDS: Final = ("container", "image", "volume", "build-cache")
 _PING: Final = {
@@ -86,9 +86,9 @@ async def _known(happened: AsyncIterator[Event], version: ApiVersion) -> AsyncIt
 
 async def login(_engine: Engine, call: Call) -> web.StreamResponse:
     """POST /auth."""
-    asked = await call.json(RegistryAuth)
+    asked = await call.json(Credentials)
     raise Unsupported(
-        f"checking a login for {asked.server_address or 'docker.io'} is not offered yet;"
+        f"checking a login for {asked.server or 'docker.io'} is not offered yet;"
         " credentials are checked by the pull that needs them"
     )
 

@@ -1,8 +1,5 @@
-import base64
-
 import pytest
 
-from wherry.api.auth import RegistryAuth, registry_auth
 from wherry.api.call import Call
 from wherry.dockerapi.filters import CONTAINERS
 from wherry.dockerapi.version import MAXIMUM
@@ -76,16 +73,3 @@ def test_filters_are_checked_where_asked() -> None:
     assert call('filters={"name":["a"]}').filters(CONTAINERS).get("name") == ("a",)
     with pytest.raises(InvalidInput, match="Invalid filter 'nope'"):
         call('filters={"nope":["a"]}').filters(CONTAINERS)
-
-
-def test_registry_credentials() -> None:
-    text = base64.urlsafe_b64encode(b'{"username":"u","password":"p\xc3\xbf?>"}').decode()
-    for form in (text, text.rstrip("=")):
-        found = registry_auth(call(X_Registry_Auth=form))
-        assert (found.username, found.password) == ("u", "p\u00ff?>")
-    assert "p\u00ff" not in repr(found)
-
-
-@pytest.mark.parametrize("text", ["", "!!!", "bm9wZQ==", "e30=", "W10="])
-def test_broken_credentials_mean_none(text: str) -> None:
-    assert registry_auth(call(X_Registry_Auth=text)) == RegistryAuth()
