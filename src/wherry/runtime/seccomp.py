@@ -124,9 +124,8 @@ def _abi_pieces(profile: Profile, abi: Abi) -> Pieces:
         if pieces[-1][0] == number:
             pieces.pop()
         pieces += [(number, answers[number]), (number + 1, profile.default)]
-    highest = max(
-        (numbers.get(name, 0) for rule in profile.rules for name in rule.names), default=0
-    )
+    named = [numbers.get(name, 0) for rule in profile.rules for name in rule.names]
+    highest = max([*named, *answers], default=0)
     if highest and profile.default & _ACTION not in (ALLOW, LOG, TRACE):
         pieces = [piece for piece in pieces if piece[0] <= highest] + [(highest + 1, ENOSYS)]
     return pieces

@@ -41,12 +41,13 @@ def from_state(state: State) -> Placement:
 
 
 def _from_state(state: State) -> Placement:
-    version, groups = state["version"], state.get("groups") or []
+    version = state["version"]
     if version == 0:
         init = state["init"]
         return PlacementNone(init if isinstance(init, int) else None)
-    if not isinstance(groups, list):
-        raise TypeError("groups is not a list")
+    groups = state["groups"]
+    if not isinstance(groups, list) or not groups:
+        raise TypeError("groups is not a list with entries")
     if version == 2:
         return PlacementV2(_group(groups[0]), filter_devices=state.get("filter_devices") is True)
     unified = state.get("unified")
