@@ -137,6 +137,13 @@ class Group(click.Group):
         self.entries = entries
         self.aliases = aliases or {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the group's own flags; without any argument the help is shown."""
+        if not args:
+            click.echo(ctx.get_help())
+            raise click.exceptions.Exit(0)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names, sorted."""
         return sorted(self.entries)
@@ -169,8 +176,17 @@ class Group(click.Group):
             return f"{path}: '{name}' is not a {path} command.\nSee '{path} --help'"
         return f"{path}: unknown command {name!r}\nSee '{path} --help'"
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands' lines in the help, from the table: nothing is imported for them."""
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help page in Docker's layout, from the table: no command is imported for it."""
+        path = ctx.command_path
+        own = [record for record in (p.get_help_record(ctx) for p in self.params) if record]
+        options = " [OPTIONS]" if own else ""
+        formatter.write(f"\nUsage:  {path}{options} COMMAND\n\n{self.help}\n")
         rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        for title, lines in (("Options", own), ("Commands", rows)):
+            if lines:
+                formatter.write(f"\n{title}:\n")
+                formatter.indent()
+                formatter.write_dl(lines)
+                formatter.dedent()
+        formatter.write(f"\nRun '{path} COMMAND --help' for more information on a command.\n")

@@ -1,15 +1,16 @@
 """The multiplexed stream of attach and logs (Docker's API, "Stream format").
 
-A frame is one byte of stream number, three of zero, four of length (big endian), and the data.
+Unlike `dockerapi.streams.Decoder` this hands data on before its frame is complete: a client shows
+what there is, and a log line may be hundreds of megabytes long.
 """
 
 import struct
 from collections.abc import Iterator
 
+from wherry.dockerapi.streams import HEADER_BYTES, STDERR, STDOUT, SYSTEM
 from wherry.kit.errors import Corrupt, Internal
 
-STDIN, STDOUT, STDERR, SYSTEM = range(4)
-HEADER = 8
+__all__ = ["STDERR", "STDOUT", "Splitter"]
 
 
 class Splitter:
@@ -20,7 +21,7 @@ class Splitter:
     def __init__(self) -> None:
         self._head = b""
         self._left = 0
-        self._stream = STDOUT
+        self._stream: int = STDOUT
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Pairs of stream number and data. Raises Corrupt, and Internal for the error stream."""
@@ -32,10 +33,10 @@ class Splitter:
                 self._left -= len(piece)
                 yield self._checked(piece)
                 continue
-            need = HEADER - len(self._head)
+            need = HEADER_BYTES - len(self._head)
             self._head += data[at : at + need]
             at += need
-            if len(self._head) == HEADER:
+            if len(self._head) == HEADER_BYTES:
                 self._open_frame()
 
     def _open_frame(self) -> None:

@@ -17,15 +17,12 @@ def listing(
     client: Client,
     *,
     intermediate: bool = False,
-    digests: bool = False,
     filters: Filters | None = None,
 ) -> list[Document]:
     """Image summaries; `intermediate` shows the untagged layers of builds too."""
     query = filter_query(filters or {})
     if intermediate:
         query["all"] = "1"
-    if digests:
-        query["digests"] = "1"
     return get_list(client, "/images/json", query)
 
 

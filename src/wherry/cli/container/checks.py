@@ -291,5 +291,5 @@ def _gpu_count(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise InvalidInput(
-            f'invalid count ({text}): value must be either "all" or an integer: invalid syntax'
+            f'count must be an integer: strconv.Atoi: parsing "{text}": invalid syntax'
         ) from error

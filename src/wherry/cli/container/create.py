@@ -33,7 +33,7 @@ def usage_errors(name: str) -> Iterator[None]:
     try:
         yield
     except InvalidInput as error:
-        raise Failed(f"wherry: {error}.\nSee 'wherry {name} --help'.", 125) from error
+        raise Failed(f"wherry: {_stopped(str(error))}\nSee 'wherry {name} --help'.", 125) from error
 
 
 @contextlib.contextmanager
@@ -42,10 +42,18 @@ def engine_errors(name: str) -> Iterator[None]:
     try:
         yield
     except Failed as failure:
-        raise Failed(f"wherry: {failure}.\nSee 'wherry {name} --help'.", 125) from failure
+        raise Failed(
+            f"wherry: {_stopped(str(failure))}\nSee 'wherry {name} --help'.", 125
+        ) from failure
     except WherryError as error:
         hint = f"\nSee 'wherry {name} --help'." if name else ""
-        raise Failed(f"wherry: {describe(error)}.{hint}", exit_code(str(error))) from error
+        text = _stopped(describe(error))
+        raise Failed(f"wherry: {text}{hint}", exit_code(text)) from error
+
+
+def _stopped(text: str) -> str:
+    """A sentence with its full stop."""
+    return text if text.endswith(".") else f"{text}."
 
 
 def exit_code(text: str) -> int:

@@ -23,7 +23,7 @@ def pairs(lines: Sequence[str]) -> dict[str, str]:
 
 
 def _lines(path: str, *, inherit: bool) -> Iterator[str]:
-    """The settings in a file: comments and blank lines left out, own variables filled in."""
+    """The settings in a file; a name alone is one of our own variables, or nothing."""
     try:
         with open(path, "rb") as file:
             data = file.read().removeprefix(b"\xef\xbb\xbf")
@@ -37,9 +37,7 @@ def _lines(path: str, *, inherit: bool) -> Iterator[str]:
         _check_name(name, line)
         if equals:
             yield f"{name}={value}"
-        elif not inherit:
-            yield line.strip()
-        elif line.strip() in os.environ:
+        elif inherit and line.strip() in os.environ:
             yield f"{line.strip()}={os.environ[line.strip()]}"
 
 

@@ -66,7 +66,7 @@ def list_containers(
         session.client,
         stopped=every,
         limit=limit,
-        size=size or bool(re.search(r"\.Size\b", form)),
+        size=size or bool(re.search(r"\.Size\b|json \.\s*}|^json$", form)),
         filters=gathered(filter),
     )
     table.show(session, form, HEADS, rows(found, cut=not no_trunc))

@@ -158,7 +158,7 @@ RESOURCES = (
     switch("oom-kill-disable", "Disable OOM Killer"),
     number("oom-score-adj", "Tune host's OOM preferences (-1000 to 1000)"),
     size("shm-size", "Size of /dev/shm"),
-    listing("device", "Add a host device to the container", read=checks.device),
+    listing("device", "Add a host device to the container"),
     listing(
         "device-cgroup-rule",
         "Add a rule to the cgroup allowed devices list",

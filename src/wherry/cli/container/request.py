@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from wherry.cli import terminal
 from wherry.cli.container import environment, networks, ports
+from wherry.cli.container.checks import device
 from wherry.cli.container.mounts import volumes
 from wherry.cli.container.networks import Attachment
 from wherry.cli.container.settings import Settings
@@ -240,7 +241,7 @@ def _security_option(option: str) -> str:
     if not separator and name != "no-new-privileges":
         name, separator, value = option.partition(":")
         if not separator:
-            raise InvalidInput(f'invalid --security-opt: "{option}"')
+            raise InvalidInput(f'Invalid --security-opt: "{option}"')
     if name == "seccomp" and value not in ("unconfined", "builtin"):
         return "seccomp=" + _profile(value)
     return option
@@ -274,7 +275,7 @@ def _resources(settings: Settings) -> dict[str, Json]:
         "BlkioDeviceWriteBps": _items(settings, "device_write_bps") or None,
         "BlkioDeviceReadIOps": _items(settings, "device_read_iops") or None,
         "BlkioDeviceWriteIOps": _items(settings, "device_write_iops") or None,
-        "Devices": _items(settings, "device"),
+        "Devices": [device(spec) for spec in settings.texts("device")],
         "DeviceCgroupRules": _or_null(settings.texts("device_cgroup_rule")),
         "DeviceRequests": _items(settings, "gpus") or None,
         "KernelMemoryTCP": 0,

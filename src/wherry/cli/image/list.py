@@ -46,8 +46,7 @@ def list_images(
     if arguments:
         filters["reference"] = [arguments[0]]
     form = _chosen_format(session, format, quiet=quiet, digests=digests)
-    digests = digests or ".Digest" in form
-    found = images.listing(session.client, intermediate=every, digests=digests, filters=filters)
+    found = images.listing(session.client, intermediate=every, filters=filters)
     found.sort(key=lambda item: item.number("Created"), reverse=True)
     table.show(session, form, HEADS, rows(found, cut=not no_trunc, quiet=quiet))
 
@@ -113,7 +112,7 @@ def _row(item: Document, repository: str, tag: str, digest: str, *, cut: bool) -
         CreatedAt=times.local(item.number("Created")),
         Size=human_size(item.number("Size")),
         Containers=_or_unknown(item.number("Containers")),
-        VirtualSize=human_size(item.number("Size")),
+        VirtualSize=human_size(item.number("VirtualSize") or item.number("Size"), 4),
         SharedSize=_size_or_unknown(item.number("SharedSize")),
         UniqueSize=_size_or_unknown(_unique(item)),
     )
@@ -129,7 +128,7 @@ def _or_unknown(count: int) -> str:
 
 
 def _size_or_unknown(size: int) -> str:
-    return "N/A" if size == -1 else human_size(size)
+    return "N/A" if size == -1 else human_size(size, 4)
 
 
 command = Command(

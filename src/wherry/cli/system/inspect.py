@@ -50,13 +50,14 @@ def show(
     session: Session, names: Sequence[str], looks: Sequence[Look], form: str, *, size: bool
 ) -> None:
     """Write what was found, as JSON or by a template; then the errors. Raises Failed."""
+    render = _renderer(form)
     found, problems = [], []
     for name in names:
         try:
             found.append(_first(session.client, name, looks, size=size))
         except WherryError as error:
             problems.append(describe(error))
-    session.write(_rendered(found, form))
+    session.write(render(found))
     if problems:
         raise Failed("\n".join(problems))
 
@@ -73,17 +74,29 @@ def _first(client: Client, name: str, looks: Sequence[Look], *, size: bool) -> D
     raise Failed(f"Error: No such object: {name}")
 
 
-def _rendered(found: Sequence[Document], form: str) -> str:
+def _renderer(form: str) -> Callable[[Sequence[Document]], str]:
+    """How the objects become text. Raises Failed for a template that cannot be read."""
     if not form or form == "json":
-        indent = None if form else 4
-        separators = (",", ":") if form else (",", ": ")
-        raw = [dict(item.raw) for item in found]
-        return json.dumps(raw, indent=indent, separators=separators, ensure_ascii=False) + "\n"
+        return lambda found: _as_json(found, pretty=not form)
     try:
         template = Template(form.replace("\\t", "\t").replace("\\n", "\n"))
+    except TemplateError as error:
+        raise Failed(f"template parsing error: {error}", 64) from error
+    return lambda found: _by_template(found, template)
+
+
+def _as_json(found: Sequence[Document], *, pretty: bool) -> str:
+    separators = (",", ": ") if pretty else (",", ":")
+    raw = [dict(item.raw) for item in found]
+    indent = 4 if pretty else None
+    return json.dumps(raw, indent=indent, separators=separators, ensure_ascii=False) + "\n"
+
+
+def _by_template(found: Sequence[Document], template: Template) -> str:
+    try:
         return "".join(template.render(item.raw) + "\n" for item in found) or "\n"
     except TemplateError as error:
-        raise Failed(f"Template parsing error: {error}", 64 if not found else 1) from error
+        raise Failed(f"template parsing error: template: :1: executing {error}") from error
 
 
 def _flags(*more: Flag) -> tuple[Flag, ...]:

@@ -30,6 +30,7 @@ CONTAINERS = (
     "\\t{{.Status}}\\t{{.Names}}"
 )
 VOLUMES = "table {{.Name}}\\t{{.Links}}\\t{{.Size}}"
+CACHE_HEADS = "CACHE ID\tCACHE TYPE\tSIZE\tCREATED\tLAST USED\tUSAGE\tSHARED"
 VOLUME_HEADS = {"Name": "VOLUME NAME", "Links": "LINKS", "Size": "SIZE"}
 
 
@@ -98,13 +99,21 @@ def _filled(kind: str, count: int, active: int, size: int, free: int) -> Row:
 
 def _verbose(found: Document) -> str:
     images = image_list.rows(found.children("Images"), cut=True)
-    containers = container_list.rows(found.children("Containers"), cut=True)
+    containers = _containers(found)
     parts = (
         ("Images", table.render(IMAGES, image_list.HEADS, images)),
         ("Containers", table.render(CONTAINERS, container_list.HEADS, containers)),
         ("Local Volumes", table.render(VOLUMES, VOLUME_HEADS, _volumes(found))),
     )
-    return "\n".join(f"{name} space usage:\n\n{body}" for name, body in parts)
+    text = "\n".join(f"{name} space usage:\n\n{body}" for name, body in parts)
+    return f"{text}\nBuild cache usage: 0B\n\n{table.columns([CACHE_HEADS])}"
+
+
+def _containers(found: Document) -> Iterator[Row]:
+    """Rows as `ps` has them, but a size without that of the image."""
+    items = found.children("Containers")
+    for row, item in zip(container_list.rows(items, cut=True), items, strict=True):
+        yield Row(row | {"Size": human_size(item.number("SizeRw"))})
 
 
 def _volumes(found: Document) -> Iterator[Row]:

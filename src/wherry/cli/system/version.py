@@ -77,6 +77,8 @@ def _pretty_server(server: Document) -> Iterator[str]:
     yield f" {engine}:"
     for label, field in _SERVER:
         value = server.text(field)
+        if field == "BuildTime" and components:
+            value = components[0].text("Details", field) or value
         if field == "ApiVersion" and server.text("MinAPIVersion"):
             value += f" (minimum version {server.text('MinAPIVersion')})"
         if value:

@@ -10,6 +10,26 @@ class Row(dict[str, object]):
     """The fields of one line of a table: strings, and functions for those with an argument."""
 
 
+class NilList(list[object]):
+    """A null where Go's types have a list: prints as `[]`, and is null as JSON."""
+
+
+class NilMap(dict[str, object]):
+    """A null where Go's types have a map: prints as `map[]`, and is null as JSON."""
+
+
+_LISTS = frozenset(
+    (
+        "Args", "Env", "Cmd", "Entrypoint", "OnBuild", "Shell", "Binds", "VolumesFrom", "CapAdd",
+        "CapDrop", "Dns", "DnsOptions", "DnsSearch", "ExtraHosts", "GroupAdd", "Links",
+        "SecurityOpt", "Devices", "DeviceCgroupRules", "DeviceRequests", "Ulimits", "ExecIDs",
+        "RepoTags", "RepoDigests", "Mounts", "Aliases", "MaskedPaths", "ReadonlyPaths", "Warnings",
+    )
+)  # fmt: skip
+_MAPS = frozenset(("Labels", "Volumes", "ExposedPorts", "PortBindings", "DriverOpts", "Ports"))
+"""Fields that Go's types of the API declare as lists and maps: there a null has a type."""
+
+
 class Missing:
     """What a look-up gives where nothing is: false in conditions, an error elsewhere."""
 
@@ -25,17 +45,26 @@ def is_true(value: object) -> bool:
 def field(value: object, name: str) -> object:
     """`.name` of a value. The case of letters need not fit (`.ID` finds `Id`)."""
     if isinstance(value, Mapping):
-        if name in value:
-            return value[name]
-        for key in value:
-            if str(key).lower() == name.lower():
-                return value[key]
-        return Missing(name)
+        key = name if name in value else _other_case(value, name)
+        if key is None:
+            return Missing(name)
+        found: object = value[key]
+        return _typed_nil(name) if found is None else found
     if isinstance(value, Missing):
         return present(value)
     if value is None:
         raise TemplateError(f"nil pointer evaluating interface {{}}.{name}")
     raise TemplateError(f"can't evaluate field {name} in type {go_type(value)}")
+
+
+def _other_case(value: Mapping[str, object], name: str) -> str | None:
+    return next((key for key in value if key.lower() == name.lower()), None)
+
+
+def _typed_nil(name: str) -> object:
+    if name in _LISTS:
+        return NilList()
+    return NilMap() if name in _MAPS else None
 
 
 def present(value: object) -> object:
@@ -82,6 +111,8 @@ def as_json(value: object) -> str:
         plain = {name: value[name] for name in sorted(value) if not callable(value[name])}
         text = json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
         return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    if isinstance(value, NilList | NilMap):
+        return "null"
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
