@@ -61,7 +61,7 @@ async def version(echo: Echo, call: Call) -> web.StreamResponse:
 async def inspect(echo: Echo, call: Call) -> web.StreamResponse:
     config = ContainerConfig(open_stdin=True, attach_stdin=True)
     found = ContainerInspect(ID, state=State("running", running=True), config=config)
-    return answers.json_answer(versions.container(found, call.version))
+    return answers.tree_answer(versions.container(found, call.version))
 
 
 async def create_exec(echo: Echo, call: Call) -> web.StreamResponse:

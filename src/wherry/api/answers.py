@@ -3,13 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
 import wherry
 from wherry.api.call import Call
-from wherry.dockerapi.encode import encode_json, to_tree
+from wherry.dockerapi.encode import encode_json, encode_tree
 from wherry.dockerapi.system import ErrorAnswer
 from wherry.dockerapi.version import MAXIMUM, ApiVersion
 from wherry.kit.errors import WherryError
@@ -29,10 +29,17 @@ _TEXT_ERRORS_BEFORE: Final = ApiVersion(1, 24)
 
 
 def json_answer(value: object, *, status: int = 200) -> web.Response:
-    """A value, or a tree that `versions` has cut, as JSON."""
-    return web.Response(
-        status=status, body=encode_json(value), headers=COMMON | {"Content-Type": JSON}
-    )
+    """A value as JSON."""
+    return _json(encode_json(value), status)
+
+
+def tree_answer(tree: object) -> web.Response:
+    """A tree that `versions` has cut, as JSON."""
+    return _json(encode_tree(tree), 200)
+
+
+def _json(body: bytes, status: int) -> web.Response:
+    return web.Response(status=status, body=body, headers=COMMON | {"Content-Type": JSON})
 
 
 def empty(status: int = 204) -> web.Response:
@@ -101,5 +108,4 @@ async def json_lines(
 
 
 def _error_line(message: str) -> bytes:
-    tree: dict[str, Any] = {"errorDetail": {"message": message}, "error": message}
-    return encode_json(to_tree(tree))[:-1]
+    return encode_tree({"errorDetail": {"message": message}, "error": message})[:-1]

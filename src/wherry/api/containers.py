@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from wherry.api import old_requests, versions
-from wherry.api.answers import empty, json_answer
+from wherry.api.answers import empty, json_answer, tree_answer
 from wherry.api.call import Call
 from wherry.api.routes import Route
 from wherry.dockerapi.container_answers import CreateAnswer
@@ -28,13 +28,13 @@ async def list_containers(engine: Engine, call: Call) -> web.StreamResponse:
         call.flag("size"),
         call.filters(),
     )
-    return json_answer(versions.summaries(found, call.version))
+    return tree_answer(versions.summaries(found, call.version))
 
 
 async def inspect_container(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /containers/{name}/json."""
     found = await inspect.inspect(engine, call.name, call.flag("size"))
-    return json_answer(versions.container(found, call.version))
+    return tree_answer(versions.container(found, call.version))
 
 
 async def create_container(engine: Engine, call: Call) -> web.StreamResponse:

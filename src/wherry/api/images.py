@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from wherry.api import versions
-from wherry.api.answers import empty, json_answer
+from wherry.api.answers import empty, json_answer, tree_answer
 from wherry.api.call import Call
 from wherry.api.platforms import check_offered, wanted_platform
 from wherry.api.routes import Route
@@ -26,7 +26,7 @@ async def list_images(engine: Engine, call: Call) -> web.StreamResponse:
         filters = Filters({**filters.values, "reference": (*filters.get("reference"), old)})
     shared_size = call.version >= (1, 42) and call.flag("shared-size")
     found = await listing.list_images(engine, filters, shared_size)
-    return json_answer(versions.image_summaries(found, call.version))
+    return tree_answer(versions.image_summaries(found, call.version))
 
 
 async def inspect_image(engine: Engine, call: Call) -> web.StreamResponse:
@@ -36,7 +36,7 @@ async def inspect_image(engine: Engine, call: Call) -> web.StreamResponse:
         raise InvalidInput("conflicting options: manifests and platform options cannot both be set")
     found = await inspect.inspect(engine, call.name)
     check_offered(call.name, wanted, found)
-    return json_answer(versions.image(found, call.version))
+    return tree_answer(versions.image(found, call.version))
 
 
 async def image_history(engine: Engine, call: Call) -> web.StreamResponse:

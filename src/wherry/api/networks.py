@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from wherry.api import versions
-from wherry.api.answers import json_answer
+from wherry.api.answers import json_answer, tree_answer
 from wherry.api.call import Call
 from wherry.api.routes import Route
 from wherry.dockerapi.endpoints import ConnectRequest, DisconnectRequest
@@ -19,12 +19,12 @@ from wherry.kit.errors import InvalidInput, NotPermitted, Unsupported
 async def list_networks(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /networks."""
     found = await networks.list_networks(engine, call.filters())
-    return json_answer([versions.network(each, call.version) for each in found])
+    return tree_answer([versions.network(each, call.version) for each in found])
 
 
 async def inspect_network(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /networks/{name}."""
-    return json_answer(versions.network(await networks.inspect(engine, call.name), call.version))
+    return tree_answer(versions.network(await networks.inspect(engine, call.name), call.version))
 
 
 async def create_network(_engine: Engine, call: Call) -> web.StreamResponse:

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from wherry.api import answers, versions
-from wherry.api.answers import json_answer
+from wherry.api.answers import json_answer, tree_answer
 from wherry.api.call import Call
 from wherry.api.routes import Route
 from wherry.api.times import moment
@@ -44,7 +44,7 @@ async def version(engine: Engine, _call: Call) -> web.StreamResponse:
 
 async def info(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /info."""
-    return json_answer(versions.info(await system.info(engine), call.version))
+    return tree_answer(versions.info(await system.info(engine), call.version))
 
 
 async def disk_usage(engine: Engine, call: Call) -> web.StreamResponse:
@@ -62,7 +62,7 @@ async def disk_usage(engine: Engine, call: Call) -> web.StreamResponse:
             containers=usage.containers if "container" in kinds else None,
             volumes=usage.volumes if "volume" in kinds else None,
         )
-    return json_answer(versions.usage(usage, call.version))
+    return tree_answer(versions.usage(usage, call.version))
 
 
 async def events(engine: Engine, call: Call) -> web.StreamResponse:

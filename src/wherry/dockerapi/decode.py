@@ -176,7 +176,10 @@ def _annotated(kind: inspect.Metadata) -> Reader:
         return inner
 
     def read(value: Any, where: Where) -> Any:
-        return inner([value] if isinstance(value, str) else value, where)
+        try:
+            return inner([value] if isinstance(value, str) else value, where)
+        except InvalidInput:  # Go tries a string last, and tells of that
+            raise _wrong(value, where, "string") from None
 
     return read
 
