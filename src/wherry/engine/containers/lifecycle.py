@@ -6,6 +6,7 @@ import signal as signals
 import msgspec
 
 from wherry.engine.containers import removal
+from wherry.engine.containers.cgroup import placed
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.launch import launch
 from wherry.engine.containers.signalling import send, signal_number, until_gone
@@ -14,7 +15,6 @@ from wherry.engine.naming import check_name
 from wherry.engine.records import ContainerRecord
 from wherry.engine.registry import happened
 from wherry.kit.errors import Conflict, InvalidInput, WherryError
-from wherry.runtime import lifecycle as runtime
 
 STOP_TIMEOUT = 10
 """Seconds between the stop signal and SIGKILL where nobody says otherwise."""
@@ -145,7 +145,7 @@ async def pause(engine: Engine, ref: str) -> None:
             raise Conflict(f"Container {ref} is already paused")
         if not container.running:
             raise Conflict(f"Container {container.id} is not running")
-        await engine.lanes.files(runtime.pause, _state_root(container), container.id)
+        await engine.lanes.files(placed(engine, container).freeze)
         record = with_state(container.record, status="paused")
         await engine.containers.update(container, record, happened(record, "pause"))
 
@@ -156,16 +156,9 @@ async def unpause(engine: Engine, ref: str) -> None:
     async with container.lock:
         if container.state.status != "paused":
             raise Conflict(f"Container {ref} is not paused")
-        await engine.lanes.files(runtime.resume, _state_root(container), container.id)
+        await engine.lanes.files(placed(engine, container).thaw)
         record = with_state(container.record, status="running")
         await engine.containers.update(container, record, happened(record, "unpause"))
-
-
-def _state_root(container: Container) -> str:
-    monitor = container.monitor
-    if monitor is None or monitor.request is None:
-        raise Conflict(f"Container {container.id} is not running")
-    return monitor.request.state_root
 
 
 async def rename(engine: Engine, ref: str, name: str) -> None:

@@ -2,7 +2,12 @@
 
 import os
 
-from wherry.dockerapi.execs import ExecCreateRequest, ExecStartRequest
+from wherry.dockerapi.execs import (
+    ExecCreateRequest,
+    ExecInspect,
+    ExecProcess,
+    ExecStartRequest,
+)
 from wherry.engine import rootfs
 from wherry.engine.containers.attach import Hijacked
 from wherry.engine.containers.container import Container
@@ -149,3 +154,29 @@ async def resize(engine: Engine, id: str, height: int, width: int) -> None:
     made = engine.execs.find(id)
     container = engine.containers.find(made.container)
     await _running(container).resize(width, height, made.id)
+
+
+async def inspect(engine: Engine, id: str) -> ExecInspect:
+    """Raises NotFound."""
+    made = engine.execs.find(id)
+    wanted = made.request
+    command = wanted.cmd or [""]
+    return ExecInspect(
+        id=made.id,
+        running=made.running,
+        exit_code=made.exit_code,
+        process_config=ExecProcess(
+            tty=wanted.tty,
+            entrypoint=command[0],
+            arguments=tuple(command[1:]),
+            privileged=wanted.privileged,
+            user=wanted.user,
+        ),
+        open_stdin=wanted.attach_stdin,
+        open_stderr=wanted.attach_stderr,
+        open_stdout=wanted.attach_stdout,
+        can_remove=False,
+        container_id=made.container,
+        detach_keys=wanted.detach_keys,
+        pid=made.pid,
+    )

@@ -130,7 +130,7 @@ async def prune(engine: Engine, filters: Filters) -> ImagesPruned:
 async def _selected(engine: Engine, image: ImageRecord, filters: Filters) -> bool:
     config = await image_config(engine, image)
     labels = (config.config.labels if config.config else None) or {}
-    until = [_moment(text) for text in filters.get("until")]
+    until = [moment(text) for text in filters.get("until")]
     excluded = any(
         Filters({"label": (text,)}).labels("label", labels) for text in filters.get("label!")
     )
@@ -138,7 +138,7 @@ async def _selected(engine: Engine, image: ImageRecord, filters: Filters) -> boo
     return filters.labels("label", labels) and not excluded and old_enough
 
 
-def _moment(text: str) -> int:
+def moment(text: str) -> int:
     """`until`: a Unix time, a date, or how long ago (`24h`)."""
     if text.isdigit():
         return int(text) * clock.SECOND

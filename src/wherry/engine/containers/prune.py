@@ -1,0 +1,40 @@
+"""POST /containers/prune: everything that has stopped."""
+
+from wherry.dockerapi.container_answers import ContainersPruned
+from wherry.dockerapi.filters import CONTAINERS_PRUNE, Filters
+from wherry.engine.containers.inspect import sizes
+from wherry.engine.containers.removal import remove
+from wherry.engine.engine import Engine
+from wherry.engine.images.remove import moment
+from wherry.engine.records import ContainerRecord
+from wherry.kit.errors import WherryError
+
+
+async def prune(engine: Engine, filters: Filters) -> ContainersPruned:
+    """Ids and bytes. Raises InvalidInput for filters that make no sense."""
+    filters.check(CONTAINERS_PRUNE)
+    limits = [moment(text) for text in filters.get("until")]
+    removed, freed = [], 0
+    for container in engine.containers:
+        record = container.record
+        if record.state.status not in ("created", "exited", "dead"):
+            continue
+        if not _selected(record, filters, limits):
+            continue
+        try:
+            size, _ = await sizes(engine, record)
+            await remove(engine, record.id)
+        except WherryError:
+            continue  # somebody started or removed it meanwhile
+        removed.append(record.id)
+        freed += size
+    return ContainersPruned(tuple(removed) or None, freed)
+
+
+def _selected(record: ContainerRecord, filters: Filters, limits: list[int]) -> bool:
+    labels = record.request.labels or {}
+    unwanted = any(
+        Filters({"label": (text,)}).labels("label", labels) for text in filters.get("label!")
+    )
+    young = any(record.created >= limit for limit in limits)
+    return filters.labels("label", labels) and not unwanted and not young
