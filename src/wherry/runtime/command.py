@@ -55,7 +55,7 @@ def _check(name: str, path: str) -> None:
         text = (error.strerror or "").lower()
         raise CommandNotExecutable(f'exec: "{name}": stat {path}: {text}') from error
     if stat.S_ISDIR(status.st_mode):
-        raise CommandNotExecutable(f'exec: "{name}": is a directory')
+        raise CommandNotExecutable(f'exec: "{name}": permission denied')
     if not os.access(path, os.X_OK, effective_ids=True):
         raise CommandNotExecutable(f'exec: "{name}": permission denied')
 

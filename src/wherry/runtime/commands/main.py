@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 import wherry
 from wherry.kit.errors import InvalidInput, WherryError
@@ -47,7 +48,7 @@ options:
 """
 
 
-def main(words: list[str]) -> None:
+def main(words: list[str]) -> NoReturn:
     """Run a command and exit."""
     journal = Journal()
     try:
