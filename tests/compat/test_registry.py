@@ -28,6 +28,7 @@ from wherry.remote.progress import Progress
 from wherry.remote.push import PushOptions
 from wherry.remote.remote import Remote
 from wherry.remote.settings import Settings
+from wherry.testing import docker_daemon
 from wherry.testing import registry as registries
 from wherry.testing.images import busybox_files, image_from, index_from
 from wherry.testing.registry import PASSWORD, USER, RunningRegistry
@@ -241,31 +242,12 @@ def test_podman_loads_and_saves(store: FileStore, other: FileStore, tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+def dockerd() -> Iterator[list[str]]:
     """docker talking to a private daemon of Debian's."""
-    if not shutil.which("dockerd") or os.geteuid() != 0:
+    if not docker_daemon.available():
         pytest.skip("needs root and dockerd")
-    folder = tmp_path_factory.mktemp("dockerd")
-    docker = ["docker", "-H", f"unix://{folder}/s"]
-    command = ["dockerd", "-H", f"unix://{folder}/s", "--data-root", f"{folder}/data"]
-    command += ["--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"]
-    command += ["--bridge", "none", "--iptables=false", "--storage-driver", "vfs"]
-    with (
-        open(f"{folder}/log", "wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log) as process,
-    ):
-        try:
-            for _ in range(200):
-                if (
-                    subprocess.run([*docker, "info"], capture_output=True, check=False).returncode
-                    == 0
-                ):
-                    break
-                assert process.poll() is None, Path(f"{folder}/log").read_text()[-800:]
-            yield docker
-        finally:
-            process.terminate()
-            process.wait(20)
+    with docker_daemon.docker_daemon() as docker:
+        yield docker
 
 
 @pytest.mark.root

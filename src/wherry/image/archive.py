@@ -23,7 +23,9 @@ def load(stream: Readable, store: BlobStore, progress: Progress | None = None) -
     shelf = Shelf(store, progress)
     shelf.fill(stream)
     if "index.json" in shelf and "oci-layout" in shelf:
-        return load_oci.load(shelf)
+        loaded = load_oci.load(shelf)
+        if loaded or "manifest.json" not in shelf:
+            return loaded
     if "manifest.json" in shelf:
         return load_docker.load(shelf)
     if "repositories" in shelf:

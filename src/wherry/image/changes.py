@@ -36,7 +36,7 @@ def apply(config: ProcessConfig, lines: Sequence[str]) -> ProcessConfig:
         if change is None:
             raise InvalidInput(f"{line.name} is not a valid change command")
         if line.flags and line.name != "healthcheck":
-            raise InvalidInput(f"unknown flag: {next(iter(line.flags))}")
+            raise InvalidInput(f"Unknown flag: {next(iter(line.flags))}")
         config = change(config, line)
         command_set = command_set or line.name == "cmd"
         if line.name == "entrypoint" and not command_set:
@@ -78,7 +78,7 @@ def _command(config: ProcessConfig, line: _Line) -> list[str]:
     listed = _json_list(line.rest)
     if listed is not None:
         return listed
-    return [*(config.shell or _DEFAULT_SHELL), line.rest] if line.rest else []
+    return [*(config.shell or _DEFAULT_SHELL), *([line.rest] if line.rest else [])]
 
 
 def _variables(config: ProcessConfig) -> dict[str, str]:
@@ -87,7 +87,10 @@ def _variables(config: ProcessConfig) -> dict[str, str]:
 
 
 def _expanded(config: ProcessConfig, text: str) -> str:
-    return words.expand(text, _variables(config))
+    try:
+        return words.expand(text, _variables(config))
+    except InvalidInput as error:
+        raise InvalidInput(f'failed to process "{text}": {error}') from error
 
 
 def _argument(config: ProcessConfig, line: _Line) -> str:
@@ -111,7 +114,7 @@ def _pairs(config: ProcessConfig, line: _Line) -> list[tuple[str, str]]:
     for key, equals, _ in pairs:
         if not equals:
             raise InvalidInput(
-                f"Syntax error - can't find = in {key!r}. Must be of the form: name=value"
+                f'Syntax error - can\'t find = in "{key}". Must be of the form: name=value'
             )
         if not key:
             raise InvalidInput(f"{name} names can not be blank")
@@ -123,7 +126,7 @@ def _cmd(config: ProcessConfig, line: _Line) -> ProcessConfig:
 
 
 def _entrypoint(config: ProcessConfig, line: _Line) -> ProcessConfig:
-    return replace(config, entrypoint=_command(config, line))
+    return replace(config, entrypoint=_command(config, line) or None)
 
 
 def _env(config: ProcessConfig, line: _Line) -> ProcessConfig:
@@ -192,8 +195,11 @@ def _volume(config: ProcessConfig, line: _Line) -> ProcessConfig:
 
 
 def _workdir(config: ProcessConfig, line: _Line) -> ProcessConfig:
-    path = posixpath.join("/", config.working_dir, _argument(config, line))
-    return replace(config, working_dir=posixpath.normpath(path).replace("//", "/"))
+    """An absolute path stays as it is written; only joining tidies, as dockerd does."""
+    path = _argument(config, line)
+    if not path.startswith("/"):
+        path = posixpath.normpath(posixpath.join("/", config.working_dir, path))
+    return replace(config, working_dir=path)
 
 
 def _healthcheck(config: ProcessConfig, line: _Line) -> ProcessConfig:
@@ -216,7 +222,7 @@ def _health(flags: dict[str, str], rest: str) -> HealthConfig:
         raise InvalidInput("Missing command after HEALTHCHECK CMD")
     unknown = set(flags) - {"interval", "timeout", "start-period", "start-interval", "retries"}
     if unknown:
-        raise InvalidInput(f"unknown flag: {min(unknown)}")
+        raise InvalidInput(f"Unknown flag: {min(unknown)}")
     listed = _json_list(rest)
     retries = flags.get("retries", "")
     if retries and not (retries.isdecimal() and int(retries) >= 1):

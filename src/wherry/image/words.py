@@ -33,7 +33,7 @@ def _run(text: str, variables: Mapping[str, str], closing: str) -> tuple[str, st
         part, text = _next(text, variables)
         out.append(part)
     if closing and not text:
-        raise InvalidInput(f"syntax error: {closing!r} is missing")
+        raise InvalidInput(f"syntax error: missing '{closing}'")
     return "".join(out), text[len(closing) :]
 
 
@@ -70,20 +70,34 @@ def _double_quoted(text: str, variables: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _variable(text: str, variables: Mapping[str, str]) -> tuple[str, str]:
-    """What stands after a dollar sign: NAME, {NAME}, {NAME:-word} or {NAME:+word}."""
+    """What stands after a dollar sign: NAME, {NAME}, {NAME:-word}, {NAME:+word}, {NAME:?word}."""
     if not text.startswith("{"):
         found = _NAME.match(text)
         return (variables.get(found[0], ""), text[found.end() :]) if found else ("$", text)
     found = _NAME.match(text, 1)
     if found is None:
-        raise InvalidInput(f"syntax error: bad substitution in '${text}'")
-    value, rest = variables.get(found[0], ""), text[found.end() :]
+        raise InvalidInput(
+            "syntax error: missing '}'" if len(text) == 1 else "syntax error: bad substitution"
+        )
+    name, rest = found[0], text[found.end() :]
     if rest.startswith("}"):
-        return value, rest[1:]
-    modifier, rest = rest[:2], rest[2:]
+        return variables.get(name, ""), rest[1:]
+    colon = rest.startswith(":")
+    modifier, rest = rest[colon : colon + 1], rest[colon + 1 :]
     word, rest = _run(rest, variables, "}")
-    if modifier == ":-":
-        return value or word, rest
-    if modifier == ":+":
-        return word if value else "", rest
-    raise InvalidInput(f"unsupported modifier ({modifier[1:]}) in substitution")
+    # with the colon an empty value counts as none
+    is_set = bool(variables.get(name)) if colon else name in variables
+    return _modified(name, variables.get(name, ""), is_set, modifier, word), rest
+
+
+def _modified(name: str, value: str, is_set: bool, modifier: str, word: str) -> str:
+    match modifier:
+        case "-":
+            return value if is_set else word
+        case "+":
+            return word if is_set else ""
+        case "?":
+            if is_set:
+                return value
+            raise InvalidInput(f"{name}: {word or 'is not allowed to be unset'}")
+    raise InvalidInput(f"unsupported modifier ({modifier}) in substitution")

@@ -153,9 +153,7 @@ class _Transfer:
             raise BlobUnknown(f"blob {self._blob.digest}: {error}") from error
 
     async def _from(self, url: str, ingest: Ingest) -> None:
-        headers = {"Accept-Encoding": "identity"}
-        if ingest.offset:
-            headers["Range"] = f"bytes={ingest.offset}-"
+        headers = {"Range": f"bytes={ingest.offset}-"} if ingest.offset else {}
         request = Request("GET", url, self._scopes, headers, accept=(200, 206, 416))
         async with self._registry.open(request) as response:
             if not self._continues(response, ingest):

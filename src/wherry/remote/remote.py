@@ -166,10 +166,9 @@ class Remote:
         async for registry in self._registries(domain, credentials, mirrors):
             try:
                 result = await action(registry)
-            except NoConnection as error:
-                problem = error
             except WherryError as error:
-                if not registry.endpoint.mirror:
+                silent = isinstance(error, NoConnection) and not registry.answered
+                if not (silent or registry.endpoint.mirror):
                     raise
                 problem = error
             else:
@@ -198,7 +197,7 @@ class Remote:
             self._session = aiohttp.ClientSession(
                 auto_decompress=False,  # digests are of the bytes as they come
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": self.settings.agent},
+                headers={"User-Agent": self.settings.agent, "Accept-Encoding": "identity"},
                 read_bufsize=_READ_BUFFER,
                 timeout=limits,
             )

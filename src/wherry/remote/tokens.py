@@ -43,7 +43,7 @@ class Tokens:
         """Nothing is fetched before it is needed."""
         self._session, self._settings = session, settings
         self._kept: dict[_Key, tuple[str, float]] = {}
-        self._lock = asyncio.Lock()
+        self._locks: dict[_Key, asyncio.Lock] = {}
 
     async def get(
         self,
@@ -52,9 +52,9 @@ class Tokens:
         scopes: tuple[str, ...],
         credentials: Credentials,
         *,
-        fresh: bool = False,
+        refused: str = "",
     ) -> str:
-        """A token for the scopes; `fresh` where the kept one was just refused.
+        """A token for the scopes, other than the one that was just refused.
 
         Raises LoginRequired, AccessDenied, RegistryUnavailable, NotPermitted (the realm must not
         see the password).
@@ -63,15 +63,23 @@ class Tokens:
             return credentials.registry_token
         parameters = challenge.parameters
         key = _Key(parameters.get("realm", ""), parameters.get("service", ""), scopes, credentials)
-        async with self._lock:
+        async with self._locks.setdefault(key, asyncio.Lock()):
             token, ends = self._kept.get(key, ("", 0.0))
-            if not fresh and time.monotonic() < ends:
+            if token and token != refused and time.monotonic() < ends:
                 return token
             answer = await self._fetch(endpoint, key)
-            lifetime = max(answer.expires_in, _SHORTEST)
-            token = answer.access_token or answer.token
-            self._kept[key] = (token, time.monotonic() + lifetime - _MARGIN)
-            return token
+            return self._keep(key, answer)
+
+    def _keep(self, key: _Key, answer: _Answer) -> str:
+        """Ended ones go, lest a daemon gathers one for each repository it ever saw."""
+        now = time.monotonic()
+        for old in [one for one, (_, ends) in self._kept.items() if ends <= now and one != key]:
+            del self._kept[old]
+            if not self._locks[old].locked():
+                del self._locks[old]
+        token = answer.access_token or answer.token
+        self._kept[key] = (token, now + max(answer.expires_in, _SHORTEST) - _MARGIN)
+        return token
 
     async def _fetch(self, endpoint: Endpoint, key: _Key) -> _Answer:
         _check_realm(endpoint, key)

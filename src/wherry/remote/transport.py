@@ -60,6 +60,8 @@ class Registry:
         self.endpoint, self.settings = endpoint, settings
         self.credentials = credentials
         self._session, self._tokens = session, tokens
+        self.answered = False
+        """Whether it ever spoke HTTP with us; then another scheme is not worth trying."""
         self._challenge: Challenge | None = None
         self._tls: ssl.SSLContext | bool | None = None
 
@@ -96,21 +98,19 @@ class Registry:
 
     async def _authorised(self, request: Request) -> aiohttp.ClientResponse:
         """The challenge of an earlier answer is met at once; a new one, once more."""
-        response = await self._follow(request, await self._authorization(request, fresh=False))
+        response = await self._follow(request, await self._authorization(request))
         if response.status != 401 or not self._own(str(response.url)):
             return response
         offered = challenges.parse(response.headers.getall("WWW-Authenticate", ()))
         usable = [one for one in offered if one.scheme in ("bearer", "basic")]
-        if not usable:
-            return response
-        refused = "Authorization" in response.request_info.headers
-        if refused and usable[0].scheme == "basic":
+        refused = response.request_info.headers.get("Authorization", "")
+        if not usable or (refused and usable[0].scheme == "basic"):
             return response
         response.release()
         self._challenge = usable[0]
-        return await self._follow(request, await self._authorization(request, fresh=refused))
+        return await self._follow(request, await self._authorization(request, refused))
 
-    async def _authorization(self, request: Request, *, fresh: bool) -> dict[str, str]:
+    async def _authorization(self, request: Request, refused: str = "") -> dict[str, str]:
         if self._challenge is None:
             return {}
         if self._challenge.scheme == "basic":
@@ -119,7 +119,11 @@ class Registry:
                 raise LoginRequired(f'{request.method} "{url}": no basic auth credentials')
             return {"Authorization": basic(self.credentials)}
         token = await self._tokens.get(
-            self.endpoint, self._challenge, request.scopes, self.credentials, fresh=fresh
+            self.endpoint,
+            self._challenge,
+            request.scopes,
+            self.credentials,
+            refused=refused.removeprefix("Bearer "),
         )
         return {"Authorization": f"Bearer {token}"}
 
@@ -142,7 +146,7 @@ class Registry:
         self, method: str, url: str, headers: Mapping[str, str], body: Body | None
     ) -> aiohttp.ClientResponse:
         try:
-            return await self._session.request(
+            response = await self._session.request(
                 method,
                 url,
                 headers=headers,
@@ -153,6 +157,8 @@ class Registry:
             )
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise _no_connection(method, url, error) from error
+        self.answered = self.answered or self._own(url)
+        return response
 
     def _context(self) -> ssl.SSLContext | bool:
         if self._tls is None:

@@ -71,7 +71,7 @@ def test_the_other_instructions() -> None:
     assert apply("VOLUME /a /b").volumes == {"/a": {}, "/b": {}}
     assert apply('VOLUME ["/a b"]').volumes == {"/a b": {}}
     assert apply("STOPSIGNAL SIGQUIT").stop_signal == "SIGQUIT"
-    assert apply("WORKDIR /x/../y").working_dir == "/y"
+    assert apply("WORKDIR /x/../y").working_dir == "/x/../y"
     assert apply("WORKDIR sub").working_dir == "/srv/sub"
 
 
@@ -96,7 +96,7 @@ def test_lines_are_joined_like_in_a_dockerfile() -> None:
         ("nonsense", "nonsense is not a valid change command"),
         ("ENV", "ENV requires at least one argument"),
         ("ENV A", "ENV must have two arguments"),
-        ("ENV A=1 B", "can't find = in 'B'"),
+        ("ENV A=1 B", 'can\'t find = in "B"'),
         ("ENV =x", "ENV names can not be blank"),
         ("LABEL", "LABEL requires at least one argument"),
         ("USER", "USER requires exactly one argument"),
@@ -112,12 +112,14 @@ def test_lines_are_joined_like_in_a_dockerfile() -> None:
         ("HEALTHCHECK WHAT x", 'Unknown type "WHAT" in HEALTHCHECK'),
         ("HEALTHCHECK CMD", "Missing command after HEALTHCHECK CMD"),
         ("HEALTHCHECK --retries=0 CMD x", "--retries must be at least 1"),
-        ("HEALTHCHECK --what=0 CMD x", "unknown flag: what"),
+        ("HEALTHCHECK --what=0 CMD x", "Unknown flag: what"),
         ("HEALTHCHECK --interval=1us CMD x", "cannot be less than 1ms"),
-        ("USER --x=y z", "unknown flag: x"),
+        ("USER --x=y z", "Unknown flag: x"),
         ("USER 'open", "single-quote"),
-        ("USER ${", "bad substitution"),
-        ("USER ${A?x}", "unsupported modifier"),
+        ("USER ${", "missing '}'"),
+        ("USER ${1a", "bad substitution|missing"),
+        ("USER ${A!x}", "unsupported modifier"),
+        ("USER ${Z:?gone}", "Z: gone"),
         ("STOPSIGNAL no signal", "invalid signal"),
     ],
 )
