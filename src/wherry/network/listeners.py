@@ -69,7 +69,9 @@ class StreamListener:
             self._watch()
 
     def close(self) -> None:
-        """Close the port and every connection through it."""
+        """Close the port and every connection through it. May be repeated."""
+        if self._socket.fileno() < 0:
+            return
         self._loop.forget(self._socket.fileno())
         self._socket.close()
         for relay in list(self._relays):
