@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from wherry.kit import clock
+from wherry.kit.errors import WherryError
 from wherry.remote import challenge as challenges
 from wherry.remote.challenge import Challenge
 from wherry.remote.credentials import Credentials
@@ -156,6 +157,8 @@ class Registry:
                 ssl=self._context() if self._own(url) else True,
             )
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            if isinstance(error.__cause__, WherryError):
+                raise error.__cause__ from error  # the body could not be read: not the network
             raise _no_connection(method, url, error) from error
         self.answered = self.answered or self._own(url)
         return response

@@ -18,7 +18,7 @@ from wherry.oci.digest import Digest
 
 USER, PASSWORD = "wherry", "aboard"
 _RANGE = re.compile(r"bytes=(\d+)-")
-_DOMAIN = "Docker-Content-Digest"
+_DIGEST = "Docker-Content-Digest"
 
 
 @dataclass
@@ -58,6 +58,11 @@ class Faults:
     """Blobs that are answered 404 here."""
     delay: float = 0.0
     """Seconds before each blob."""
+    cut_uploads: int = 0
+    """How many of the next uploads are cut in their middle."""
+    stored_digest: str = ""
+    """What pushed manifests are said to have become."""
+    no_location: bool = False
 
 
 class FaultyRegistry:
@@ -70,6 +75,7 @@ class FaultyRegistry:
         self.asked: list[str] = []
         """`METHOD path` of all requests."""
         self.headers: list[dict[str, str]] = []
+        self.uploads: dict[str, bytes] = {}
         self.uses: Counter[str] = Counter()
         self.busiest = 0
         self._active = 0
@@ -106,9 +112,14 @@ class FaultyRegistry:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.path in ("/v2/", "/v2"):
             return web.json_response({})
+        upload = re.fullmatch(r"/v2/(.+)/blobs/uploads/([0-9]*)", request.path)
+        if upload is not None:
+            return await self._upload(request, upload[2])
         match = re.fullmatch(r"/v2/(.+)/(manifests|blobs)/([^/]+)", request.path)
         if match is None:
             return _error(404, "NAME_UNKNOWN")
+        if match[2] == "manifests" and request.method == "PUT":
+            return await self._put(request, match[1], match[3])
         if match[2] == "manifests":
             return self._manifest(request, match[1], match[3])
         self._active += 1
@@ -165,9 +176,40 @@ class FaultyRegistry:
         if what in self.faults.lie:
             data = data[:-1] + b" "
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
-        headers = {} if self.faults.no_header else {_DOMAIN: self.faults.lying_header or digest}
+        headers = {} if self.faults.no_header else {_DIGEST: self.faults.lying_header or digest}
         headers["Content-Type"] = self.faults.content_type or media_type
         return web.Response(body=data, headers=headers)
+
+    async def _upload(self, request: web.Request, number: str) -> web.Response:
+        """POST begins, PATCH adds, PUT ends; the bytes are checked as real registries do."""
+        if request.method == "POST":
+            number = str(len(self.uploads) + 1)
+            self.uploads[number] = b""
+        if self.faults.cut_uploads and request.method != "POST":
+            self.faults.cut_uploads -= 1
+            await request.content.readany()
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=500)
+        self.uploads[number] += await request.read()
+        if request.method == "PUT":
+            digest = "sha256:" + hashlib.sha256(self.uploads[number]).hexdigest()
+            if digest != request.query["digest"]:
+                return _error(400, "DIGEST_INVALID", message="digest did not match")
+            self.blobs[digest] = self.uploads[number]
+            return web.Response(status=201, headers={_DIGEST: digest})
+        where = {} if self.faults.no_location else {"Location": f"{number}?state=x"}
+        if request.method == "POST" and not self.faults.no_location:
+            where = {"Location": f"{request.path}{number}?state=x"}
+        return web.Response(status=202, headers=where)
+
+    async def _put(self, request: web.Request, name: str, what: str) -> web.Response:
+        data = await request.read()
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        for key in (what, digest):
+            self.manifests[name, key] = (data, request.headers["Content-Type"])
+        stored = self.faults.stored_digest or digest
+        return web.Response(status=201, headers={_DIGEST: stored})
 
     async def _blob(self, request: web.Request, digest: str) -> web.StreamResponse:
         if self.faults.redirect:
@@ -175,6 +217,8 @@ class FaultyRegistry:
         data = self.blobs.get(digest)
         if data is None or digest in self.faults.missing:
             return _error(404, "BLOB_UNKNOWN", message="blob unknown to registry")
+        if request.method == "HEAD":
+            return web.Response(headers={"Content-Length": str(len(data))})
         if digest in self.faults.lie:
             data = bytes(byte ^ 1 for byte in data)
         if digest in self.faults.grow:
@@ -208,7 +252,7 @@ class FaultyRegistry:
 @contextlib.asynccontextmanager
 async def running(registry: FaultyRegistry) -> AsyncIterator[str]:
     """Serve on a free loopback port; the value is `127.0.0.1:PORT`."""
-    application = web.Application()
+    application = web.Application(client_max_size=1 << 30)
     application.router.add_route("*", "/{path:.*}", registry.answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
