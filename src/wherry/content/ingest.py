@@ -83,12 +83,12 @@ class FileIngest:
         actual = self._check(expected or self._expected)
         target = blob_path(self._root, actual)
         with self._clear_when_full():
-            os.fchmod(self._file, 0o444)
             os.fsync(self._file)
             os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
             failpoints.reach("content.before-rename")
             _remove_notes(self._folder)
             os.rename(f"{self._folder}/data", target)
+            os.fchmod(self._file, 0o444)  # not earlier: a plain user could not resume it
             sync_folder(os.path.dirname(target))
             failpoints.reach("content.after-rename")
         _remove_folder(self._folder)
