@@ -32,8 +32,8 @@ class Container:
     """Owns init, log and execs; `on_gone` is called when nothing is left to do."""
 
     __slots__ = (
-        "_guard", "_held", "_loop", "_oom", "_reaper", "_runtime", "_tell", "execs", "exit", "log",
-        "on_gone", "phase", "process", "request",
+        "_guard", "_held", "_helpers", "_loop", "_oom", "_reaper", "_runtime", "_tell", "execs",
+        "exit", "log", "on_gone", "phase", "process", "request",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,7 @@ class Container:
         self._runtime = runtime
         self._tell = tell
         self._guard = 0
+        self._helpers: set[int] = set()  # children of ours that are not the container's
         self._held: Held | None = None
         self._oom: OomEvents | None = None
         self.request = request
@@ -126,6 +127,7 @@ class Container:
         self._held = Held(process.identity.pid)
         if not self._runtime.dies_with_us:
             self._guard = guard.start(process.pidfd, self._runtime.delete)
+            self._helpers.add(self._guard)
         self._watch_memory(process.identity.pid)
         files.write_record(self.request, process.identity)
         self.phase = "created"
@@ -142,7 +144,14 @@ class Container:
             self._tell({"event": "oom"})
 
     def _compress(self, path: str, stamp: int, done: Callable[[], None]) -> None:
-        self._reaper.expect(logcompress.start(path, stamp), lambda _status: done())
+        pid = logcompress.start(path, stamp)
+        self._helpers.add(pid)
+
+        def ended(_status: int) -> None:
+            self._helpers.discard(pid)
+            done()
+
+        self._reaper.expect(pid, ended)
 
     # the end, in this order: output, exit.json, those who wait, cgroups, clients
 
@@ -151,10 +160,15 @@ class Container:
         stdio = self.running().stdio
         self.phase = "stopping"
         if not self.request.own_pid_namespace:
-            with contextlib.suppress(WherryError, OSError):
-                self._runtime.kill(_KILL, everyone=True)
+            self._end_the_others()
         stdio.ended()
         stdio.when_quiet(GRACE, lambda: self._drained(status, finished))
+
+    def _end_the_others(self) -> None:
+        """What init left behind: by the cgroup, or, where there is none, what became our child."""
+        with contextlib.suppress(WherryError, OSError):
+            self._runtime.kill(_KILL, everyone=True)
+        self._reaper.kill_all_but(self._helpers)
 
     def _drained(self, status: int, finished: int) -> None:
         if self.phase != "stopping" or self.process is None:
@@ -197,7 +211,6 @@ class Container:
             self._oom = None
         if self._guard:
             os.kill(self._guard, _KILL)
-            self._guard = 0
         try:
             self._runtime.delete()
         except (WherryError, OSError) as error:

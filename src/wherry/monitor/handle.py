@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
 
-from wherry.kit.errors import Conflict, Corrupt, Unavailable
+from wherry.kit.errors import Conflict, Corrupt, Unavailable, WherryError
 from wherry.kit.files import read_optional
 from wherry.linux.process import boot_id, is_running
 from wherry.monitor import failure, files
@@ -245,6 +245,11 @@ async def launch(zygote: Zygote, request: LaunchRequest) -> MonitorHandle:
         with theirs:
             await zygote.send("launch", request, [theirs.fileno()])
         await handle.wait_created()
+    except WherryError:
+        with contextlib.suppress(TimeoutError):  # until it has left, so that a retry may follow
+            await asyncio.wait_for(handle.wait_gone(), LEAVING)
+        handle.close()
+        raise
     except BaseException:
         handle.close()
         raise

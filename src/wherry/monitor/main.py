@@ -50,10 +50,7 @@ class Session:
         daemon = self._server.add(sock)
         if self._create(daemon):
             self._loop.run()
-        exec_dir = self._container.request.exec_dir
-        files.remove([files.socket_path(exec_dir)])
-        if self._container.phase != "exited":
-            files.remove([f"{exec_dir}/monitor.json"])
+        files.remove([files.socket_path(self._container.request.exec_dir)])
         self._server.close()  # last: with it the exec directory is free for another monitor
 
     def _create(self, daemon: Connection) -> bool:
@@ -61,6 +58,7 @@ class Session:
             self._container.create()
             self._server.listen(files.socket_path(self._container.request.exec_dir))
         except (WherryError, OSError) as error:
+            files.remove([f"{self._container.request.exec_dir}/monitor.json"])
             self._server.greet(daemon)
             daemon.send({"event": "failed", "error": failure.to_fields(error)})
             return False

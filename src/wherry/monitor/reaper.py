@@ -1,6 +1,9 @@
 """Collects ended children: our own, and the orphans that a subreaper is given."""
 
+import contextlib
 import os
+import signal
+import time
 from collections.abc import Callable
 
 Ended = Callable[[int], None]
@@ -31,6 +34,30 @@ class Reaper:
             ended = self._expected.pop(pid, None)
             if ended is not None:
                 ended(status)
+
+    def kill_all_but(self, spared: set[int]) -> None:
+        """End all our other children, and theirs, which become ours when those end.
+
+        /proc/…/children needs CONFIG_PROC_CHILDREN, which distributions have; without it none is
+        found. At most a second: what cannot be killed is in the kernel's hands.
+        """
+        for _ in range(200):
+            children = _children() - spared
+            if not children:
+                return
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.005)
+            self.collect()
+
+
+def _children() -> set[int]:
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return {int(pid) for pid in file.read().split()}
+    except FileNotFoundError:
+        return set()
 
 
 def exit_code(status: int) -> tuple[int, int]:

@@ -182,12 +182,14 @@ async def zygote() -> AsyncIterator[Zygote]:
 async def box(request: pytest.FixtureRequest, zygote: Zygote, rootfs: str) -> AsyncIterator[Box]:
     folder = tempfile.mkdtemp(prefix="wmt-")
     made = Box(zygote, rootfs, folder, request.param)
-    yield made
-    await made.close()
-    with open("/proc/self/mountinfo") as mounts:
-        assert folder not in mounts.read(), "a mount was left on the host"
-    await until(lambda: not made.processes(), 5)
-    shutil.rmtree(folder)
+    try:
+        yield made
+        await made.close()
+        with open("/proc/self/mountinfo") as mounts:
+            assert folder not in mounts.read(), "a mount was left on the host"
+        await until(lambda: not made.processes(), 5)
+    finally:
+        shutil.rmtree(folder)
 
 
 class Terminal:

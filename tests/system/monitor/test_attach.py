@@ -136,6 +136,7 @@ async def test_detach_keys(box: Box) -> None:
     await client.send(b"\x10")
     await client.send(b"\x11")
     await client.rest()
+    await until(lambda: bool(events))
     assert events == [{"event": "detached", "attach": "first"}]
     again = await attach(handle, stdin=True, detach_keys="ctrl-a,b")
     await again.send(b"\x10\x11echo still $((40+2))\n")

@@ -45,6 +45,7 @@ async def test_output_and_code(box: Box) -> None:
     client = await execute(handle, "e1", "sh", "-c", "echo out; echo err >&2; exit 5")
     assert demultiplex(await client.rest()) == {1: b"out\n", 2: b"err\n"}
     assert (await exec_exit(handle, "e1")).code == 5
+    await until(lambda: bool(events))
     assert [(event["event"], event["exec"]) for event in events] == [("exec_exit", "e1")]
 
 

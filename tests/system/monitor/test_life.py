@@ -7,6 +7,7 @@ import os
 import pytest
 
 from wherry.kit.errors import Conflict, WherryError
+from wherry.linux.namespace import in_user_namespace
 from wherry.monitor.failure import ProcessFailed
 from wherry.monitor.protocol import Exit
 
@@ -90,3 +91,72 @@ async def test_many_at_once(box: Box) -> None:
     assert [exit_.code for exit_ in exits] == list(range(8))
     for handle in handles:
         await handle.wait_gone()
+
+
+async def test_a_long_exec_directory(box: Box) -> None:
+    request = box.request("sh", "-c", "exit 2", tty=True)
+    long = request._replace(exec_dir=f"{request.bundle}/{'x' * 120}")
+    handle = await box.launch(long)
+    box.requests.append(long)
+    await handle.start()
+    assert (await handle.wait_exit()).code == 2
+    await handle.wait_gone()
+
+
+async def test_the_same_directory_again_and_again(box: Box) -> None:
+    request = box.request("sh", "-c", "exit 1")
+    for _ in range(3):
+        handle = await box.launch(request)
+        await handle.start()
+        assert (await handle.wait_exit()).code == 1
+        await handle.wait_gone()
+        handle.close()
+
+
+async def test_a_shared_root_is_gone_at_the_end(box: Box) -> None:
+    handle = await box.run("sh", "-c", "exit 0", propagation="rshared")
+    await handle.wait_gone()
+
+
+async def test_out_of_memory_is_told(box: Box) -> None:
+    if in_user_namespace():
+        pytest.skip("needs a memory cgroup")
+    request = box.request("sh", "-c", "x=a; while true; do x=$x$x; done")
+    with open(f"{request.bundle}/config.json") as file:
+        config = json.load(file)
+    config["linux"]["resources"] = {"memory": {"limit": 16 << 20, "swap": 16 << 20}}
+    with open(f"{request.bundle}/config.json", "w") as file:
+        json.dump(config, file)
+    handle = await box.launch(request)
+    events: list[str] = []
+    handle.subscribe(lambda event: events.append(event["event"]))
+    await handle.start()
+    exit_ = await asyncio.wait_for(handle.wait_exit(), 30)
+    assert exit_.oom
+    assert events[0] == "oom"
+
+
+async def test_output_left_in_the_pipe_is_logged(box: Box) -> None:
+    handle = await box.run("sh", "-c", "dd if=/dev/zero bs=1000 count=60 2>/dev/null")
+    await handle.wait_exit()
+    assert sum(len(line["log"]) for line in log_lines(handle)) == 60_000
+
+
+async def test_init_in_the_hosts_pid_namespace(box: Box) -> None:
+    request = box.request("sh", "-c", "sleep 1000 & echo started; exit 4", own_pid_namespace=False)
+    with open(f"{request.bundle}/config.json") as file:
+        config = json.load(file)
+    config["linux"]["namespaces"] = [
+        entry for entry in config["linux"]["namespaces"] if entry["type"] != "pid"
+    ]
+    config["mounts"] = [
+        {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind"]},
+        *config["mounts"][1:],
+    ]
+    with open(f"{request.bundle}/config.json", "w") as file:
+        json.dump(config, file)
+    handle = await box.launch(request)
+    await handle.start()
+    assert (await asyncio.wait_for(handle.wait_exit(), 10)).code == 4
+    assert log_lines(handle)[0]["log"] == "started\n"
+    await handle.wait_gone()
