@@ -104,7 +104,7 @@ class PlacementV1:
     def frozen(self) -> bool:
         """Whether the container itself was frozen (not a group above it)."""
         freezer = _find(self.groups, "freezer")
-        if freezer is None:
+        if freezer is None or not freezer.exists():
             return False
         with freezer.open() as directory:
             return directory.read("freezer.self_freezing").strip() == "1"

@@ -91,6 +91,8 @@ class PlacementV2:
 
     def frozen(self) -> bool:
         """Whether the container itself was frozen (not a group above it)."""
+        if not self.group.exists():
+            return False
         with self.group.open() as directory:
             return directory.has("cgroup.freeze") and directory.read("cgroup.freeze") == "1\n"
 

@@ -96,6 +96,7 @@ def test_frozen(tree: Path) -> None:
 
 def test_a_group_that_is_gone_has_no_processes(tmp_path: Path) -> None:
     assert placed(tmp_path).pids() == []
+    assert placed(tmp_path).frozen() is False
     placed(tmp_path).remove()
 
 
