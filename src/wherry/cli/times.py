@@ -59,6 +59,14 @@ def local_iso_nano(nanoseconds: int) -> str:
     return f"{text[:19]}.{fraction:09d}{text[19:]}"
 
 
+def stamp_of(flag: str, text: str) -> str:
+    """Like `stamp`, with the flag's name in the error. Raises InvalidInput."""
+    try:
+        return stamp(text)
+    except InvalidInput as error:
+        raise InvalidInput(f'invalid value for "{flag}": {error}') from error
+
+
 def stamp(text: str) -> str:
     """`--since`, `--until`: a duration before now, a date, or seconds → seconds.nanoseconds.
 
@@ -69,8 +77,7 @@ def stamp(text: str) -> str:
     try:
         return _written(time.time_ns() - parse_duration(text))
     except InvalidInput:
-        pass_on = text
-    number, _, fraction = pass_on.partition(".")
+        number, _, fraction = text.partition(".")
     if number.isdigit() and (not fraction or fraction.isdigit()):
         return text
     return _written(_date(text))

@@ -37,11 +37,14 @@ class Context(NamedTuple):
 
 
 def read_config(path: str) -> Config:
-    """Read config.json; a missing file is an empty configuration. Raises InvalidInput."""
+    """Read config.json; a missing file, or one of another user, is an empty configuration.
+
+    Raises InvalidInput.
+    """
     try:
         with open(path, encoding="utf-8") as file:
             value = json.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return Config()
     except (OSError, ValueError) as error:
         raise InvalidInput(f"loading config file {path}: {error}") from error

@@ -28,7 +28,7 @@ def logs(
     query.update({name: "1" for name, on in chosen if on})
     for name, value in (("since", since), ("until", until)):
         if value:
-            query[name] = times.stamp(value)
+            query[name] = times.stamp_of(name, value)
     pieces = containers.logs(session.client, found.text("Id"), query)
     write_pieces(pieces, tty=found.flag("Config", "Tty"))
 

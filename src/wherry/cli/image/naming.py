@@ -6,7 +6,12 @@ from wherry.oci import reference as references
 
 def repository_and_tag(text: str) -> tuple[str, str]:
     """A name for an image, as the API takes it; `latest` by default. Raises InvalidInput."""
-    parsed = references.parse(text)
+    try:
+        parsed = references.parse(text)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f'Error parsing reference: "{text}" is not a valid repository/tag: {error}'
+        ) from error
     if parsed.digest is not None:
         raise InvalidInput("refusing to create a tag with a digest reference")
     named = parsed.with_default_tag()
