@@ -15,6 +15,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 MAGIC_BYTES: Final = 6
+_XZ_MEMORY: Final = 256 << 20
+"""Bytes; `xz -9` needs 65 MiB. zstd has its own limit of 128 MiB, the others need little."""
+_XZ_INPUT: Final = 128 << 10
 _MAGIC: Final = (
     (b"\x1f\x8b\x08", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
@@ -78,7 +81,7 @@ def _open(compression: str, stream: io.BufferedReader) -> Readable:
         case "bzip2":
             return bz2.BZ2File(stream)
         case "xz":
-            return lzma.LZMAFile(stream)
+            return _Xz(stream)
     return stream
 
 
@@ -105,6 +108,24 @@ def _broken() -> tuple[type[Exception], ...]:
 
 
 _BROKEN = _broken()
+
+
+class _Xz:
+    """xz with a limit on memory, which the standard library's file object does not offer."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self._stream = stream
+        self._decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+
+    def read(self, size: int = -1, /) -> bytes:
+        while not self._decoder.eof:
+            data = self._stream.read1(_XZ_INPUT) if self._decoder.needs_input else b""
+            if self._decoder.needs_input and not data:
+                raise EOFError("compressed data ends early")
+            plain = self._decoder.decompress(data, size)
+            if plain:
+                return plain
+        return b""
 
 
 class _Rejoined(io.RawIOBase):

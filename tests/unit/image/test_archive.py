@@ -7,6 +7,7 @@ import io
 import json
 import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -410,3 +411,13 @@ def test_zstd_layers_are_saved_plain_too(store: MemoryStore) -> None:
         assert plain is not None
         assert plain.read() == tar
     assert load(out.getvalue(), store)[0].manifest == loaded.manifest
+
+
+def test_xz_may_not_ask_for_any_amount_of_memory(store: MemoryStore) -> None:
+    data = bytearray(lzma.compress(bytes(1024)))
+    header = slice(12, 12 + (data[12] + 1) * 4 - 4)  # the first block's, without its checksum
+    assert data[14:16] == b"\x21\x01"  # filter LZMA2, one byte of properties: the dictionary
+    data[16] = 38  # 2 GiB
+    data[header.stop : header.stop + 4] = zlib.crc32(data[header]).to_bytes(4, "little")
+    with pytest.raises(LyingArchive, match="broken xz data: Memory usage limit exceeded"):
+        load(bytes(data), store)
