@@ -58,6 +58,8 @@ class Faults:
     """Blobs that are answered 404 here."""
     delay: float = 0.0
     """Seconds before each blob."""
+    page: int = 1000
+    """Most tags in one answer."""
     cut_uploads: int = 0
     """How many of the next uploads are cut in their middle."""
     stored_digest: str = ""
@@ -112,6 +114,8 @@ class FaultyRegistry:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.path in ("/v2/", "/v2"):
             return web.json_response({})
+        if request.path.endswith("/tags/list"):
+            return self._tags(request, request.path.removeprefix("/v2/").removesuffix("/tags/list"))
         upload = re.fullmatch(r"/v2/(.+)/blobs/uploads/([0-9]*)", request.path)
         if upload is not None:
             return await self._upload(request, upload[2])
@@ -179,6 +183,18 @@ class FaultyRegistry:
         headers = {} if self.faults.no_header else {_DIGEST: self.faults.lying_header or digest}
         headers["Content-Type"] = self.faults.content_type or media_type
         return web.Response(body=data, headers=headers)
+
+    def _tags(self, request: web.Request, name: str) -> web.Response:
+        """Pages are chained by Link headers, as the specification has it."""
+        tags = sorted(tag for repository, tag in self.manifests if repository == name)
+        if not tags:
+            return _error(404, "NAME_UNKNOWN", message="repository name not known to registry")
+        rest = [tag for tag in tags if tag > request.query.get("last", "")]
+        page = rest[: self.faults.page]
+        more = len(rest) > len(page)
+        link = f'<{request.path}?n=1&last={page[-1]}>; rel="next"' if more else ""
+        headers = {"Link": link} if link else {}
+        return web.json_response({"name": name, "tags": page}, headers=headers)
 
     async def _upload(self, request: web.Request, number: str) -> web.Response:
         """POST begins, PATCH adds, PUT ends; the bytes are checked as real registries do."""

@@ -1,24 +1,29 @@
 """Names to URLs, challenges, errors, TLS, tokens."""
 
+import ssl
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wherry.kit.errors import InvalidInput, NotFound, NotPermitted, Unsupported
 from wherry.oci import reference as references
+from wherry.oci.manifest import OCI_MANIFEST
 from wherry.remote import challenge, endpoints, errors
 from wherry.remote.challenge import Challenge
-from wherry.remote.credentials import Credentials
+from wherry.remote.credentials import ANONYMOUS, Credentials
 from wherry.remote.endpoints import Endpoint, lookup
 from wherry.remote.errors import RateLimited, RegistryUnavailable
+from wherry.remote.manifests import head
 from wherry.remote.remote import Remote
 from wherry.remote.settings import Settings
 from wherry.remote.tokens import Tokens
-from wherry.remote.transport import NoConnection
+from wherry.remote.transport import NoConnection, Registry
 
 
 def test_docker_hub_and_its_mirrors() -> None:
@@ -157,43 +162,50 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-async def test_tls_first_and_never_plain_after_it_worked(certificate: Path, tmp_path: Path) -> None:
-    import ssl
+async def answer(request: web.Request) -> web.Response:
+    """HEAD is answered, GET is cut off."""
+    if request.method == "HEAD":
+        digest = "sha256:" + "0" * 64
+        headers = {"Docker-Content-Digest": digest, "Content-Type": OCI_MANIFEST}
+        return web.Response(body=b"x", headers=headers)
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
 
-    from aiohttp import web
 
+@pytest.fixture
+async def with_tls(certificate: Path) -> AsyncIterator[str]:
+    """A registry by https only; the value is `localhost:PORT`."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     application = web.Application()
-
-    async def refuse(request: web.Request) -> web.Response:
-        return web.Response(status=403)
-
-    application.router.add_get("/v2/", refuse)
+    application.router.add_route("*", "/v2/{path:.*}", answer)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "localhost", 0, ssl_context=context)
-    await site.start()
-    host = f"localhost:{runner.addresses[0][1]}"
-    try:
-        async with Remote(Settings(delay=0.01)) as remote:
-            with pytest.raises(errors.AccessDenied):  # by https: loopback needs no good certificate
-                await remote.login(host, Credentials())
-        folder = tmp_path / host
-        folder.mkdir()
-        strict = Settings(certificates=str(tmp_path))
-        (folder / "ca.crt").write_bytes((certificate / "cert.pem").read_bytes())
-        checked = endpoints.tls(Endpoint(f"https://{host}"), strict)
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"https://{host}/v2/", ssl=checked) as response:
-                assert response.status == 403
-            with pytest.raises(aiohttp.ClientConnectorCertificateError):
-                await session.get(f"https://{host}/v2/")
-    finally:
-        await runner.cleanup()
+    await web.TCPSite(runner, "localhost", 0, ssl_context=context).start()
+    yield f"localhost:{runner.addresses[0][1]}"
+    await runner.cleanup()
 
 
-async def test_a_bad_certificate_is_said() -> None:
-    async with Remote() as remote:
-        with pytest.raises(NoConnection):
-            await remote.head(references.parse("registry.invalid/x"))
+async def test_never_plain_after_tls_worked(with_tls: str) -> None:
+    async with Remote(Settings(delay=0.01)) as remote:
+        reference = references.parse(f"{with_tls}/app:1")
+        await remote.head(reference)  # loopback needs no good certificate
+        with pytest.raises(NoConnection, match=r'^GET "https://'):
+            await remote.resolve(reference)
+
+
+async def test_certificates_are_checked_with_what_the_folder_adds(
+    with_tls: str, certificate: Path, tmp_path: Path
+) -> None:
+    reference = references.parse(f"{with_tls}/app:1")
+    endpoint = Endpoint(f"https://{with_tls}")
+    settings = Settings(certificates=str(tmp_path))
+    async with aiohttp.ClientSession() as session:
+        tokens = Tokens(session, settings)
+        with pytest.raises(NoConnection, match=r"certificate verify failed"):
+            await head(Registry(session, tokens, settings, endpoint, ANONYMOUS), reference)
+        (tmp_path / with_tls).mkdir()
+        (tmp_path / with_tls / "ca.crt").write_bytes((certificate / "cert.pem").read_bytes())
+        found = await head(Registry(session, tokens, settings, endpoint, ANONYMOUS), reference)
+    assert found.size == 1

@@ -534,9 +534,16 @@ async def test_mirrors_are_asked_first_and_without_our_password(
     assert not any("Authorization" in entry for entry in registry.headers)
 
 
-async def test_tags_over_several_pages(registry: FaultyRegistry, remote: Remote) -> None:
-    with pytest.raises(RepositoryUnknown):
+async def test_tags_over_several_pages(
+    registry: FaultyRegistry, source: MemoryStore, remote: Remote
+) -> None:
+    with pytest.raises(RepositoryUnknown, match=f"repository {registry.host}/app not found"):
         await remote.tags(at(registry))
+    for tag in "abcde":
+        registry.manifests["app", tag] = (b"", "")
+    registry.faults.page = 2
+    assert await remote.tags(at(registry)) == tuple("abcde")
+    assert registry.asked.count("GET /v2/app/tags/list") == 4
 
 
 async def test_a_full_disk_ends_the_pull_clearly(
