@@ -3,18 +3,19 @@
 `cgroupsPath` of config.json has two forms (runtime-spec, config-linux.md). As runc does with its
 cgroupfs driver: an absolute path is below the top of each hierarchy, a relative one below the
 group of the process that creates the container, none is the container's id as a relative path. And
-the systemd form `slice:prefix:name`, a scope that the plain user's own service manager makes.
+the systemd form `slice:prefix:name`, which a plain user's container gets inside the scope that the
+user's service manager has delegated (see scope.py).
 """
 
-import os
 from typing import Protocol
 
 from wherry.kit.errors import InvalidInput, Unsupported
-from wherry.linux.cgroup.directory import Directory, checked
+from wherry.linux.cgroup.directory import checked
 from wherry.linux.cgroup.layout import Hierarchy, Layout, detect
 from wherry.linux.cgroup.oom import OomEvents
 from wherry.runtime.cgroups.group import Group
 from wherry.runtime.cgroups.none import PlacementNone
+from wherry.runtime.cgroups.scope import is_delegated
 from wherry.runtime.cgroups.stats import Stats
 from wherry.runtime.cgroups.v1 import PlacementV1
 from wherry.runtime.cgroups.v2 import PlacementV2
@@ -84,7 +85,7 @@ def placement(
                 f"cgroup path {path!r}: root's containers are placed by the cgroupfs driver; "
                 "give a path like /docker/ID"
             )
-        path = checked(path.rpartition(":")[2])
+        path = "{1}-{2}.scope".format(*path.split(":"))
     if not checked(path):
         raise InvalidInput(f"cgroup path {path!r}: the top of the hierarchy is not for containers")
     found = detect() if layout is None else layout
@@ -116,26 +117,17 @@ def _place_v2(unified: Hierarchy, path: str) -> str:
 
 def _for_plain_user(path: str, layout: Layout) -> Placement:
     unified = layout.unified
-    if layout.v1 or unified is None:
+    if unified is None or not is_delegated(layout):
         return PlacementNone()
     inside = unified.own.rpartition("/")[0]
-    if not _is_delegated(unified.mountpoint, inside):
-        return PlacementNone()
     return PlacementV2(Group(unified, f"{inside}/{path.strip('/')}"), filter_devices=False)
 
 
-def _is_delegated(mountpoint: str, inside: str) -> bool:
-    """Whether groups can be made there and processes moved (cgroup-v2.rst, "Delegation")."""
-    try:
-        with Directory.open(mountpoint, inside) as directory:
-            return all(
-                os.access(name, os.W_OK, dir_fd=directory.fd)
-                for name in (".", "cgroup.procs", "cgroup.subtree_control")
-            )
-    except OSError:
-        return False
+def clone_descriptor(placed: Placement, below: str = "", beside: int | None = None) -> int | None:
+    """A directory descriptor for clone3's CLONE_INTO_CGROUP, or None where `join` is the way.
 
-
-def clone_descriptor(placed: Placement) -> int | None:
-    """A directory descriptor for clone3's CLONE_INTO_CGROUP, or None where `join` is the way."""
-    return placed.descriptor() if isinstance(placed, PlacementV2) else None
+    For another process in a running container: `below` is a path below its group; else `beside` is
+    its first process. A container that manages groups itself (systemd) leaves its own group empty,
+    and nothing can enter that: then the new process goes where `beside` is.
+    """
+    return placed.descriptor(below, beside) if isinstance(placed, PlacementV2) else None

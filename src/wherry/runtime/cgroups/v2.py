@@ -55,9 +55,13 @@ class PlacementV2:
             raise
         return ignored_on_v2(resources)
 
-    def descriptor(self) -> int:
-        """A descriptor on the directory for CLONE_INTO_CGROUP; the caller closes it."""
-        return self.group.open().fd
+    def descriptor(self, below: str = "", beside: int | None = None) -> int:
+        """A directory descriptor for CLONE_INTO_CGROUP; see placement.clone_descriptor."""
+        directory = self.group.open(below)
+        if below or beside is None or not _is_inner(directory):
+            return directory.fd
+        with directory:
+            return self.group.open(_below(self.group, beside)).fd
 
     def join(self, pid: int | None, below: str = "") -> None:
         """Move a process in; None is the caller."""
@@ -132,6 +136,20 @@ class PlacementV2:
             bpf.attach_device_program(directory.fd, program)
         finally:
             os.close(program)
+
+
+def _is_inner(directory: Directory) -> bool:
+    """Whether its children have controllers, so that it can have no processes itself."""
+    return bool(directory.read("cgroup.subtree_control").strip())
+
+
+def _below(group: Group, pid: int) -> str:
+    """Where a process is, below the group; "" where it is not inside."""
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+        places = [line.rstrip("\n").split(":", 2)[2] for line in file if line.startswith("0::")]
+    path = places[0].strip("/") if places else ""
+    inside = f"{group.path}/"
+    return path.removeprefix(inside) if path.startswith(inside) else ""
 
 
 def _refuse_threaded(directory: Directory) -> None:

@@ -84,6 +84,8 @@ def test_a_plain_user_with_a_delegated_group(tmp_path: Path) -> None:
     unified = Hierarchy(2, frozenset({"memory"}), str(tmp_path), "user/app/session.scope")
     placed = placement("/docker/abc", "abc", rootless=True, layout=Layout((), unified))
     assert directories_of(placed) == {"": f"{inside}/docker/abc"}
+    scope = placement("user.slice:docker:abc", "abc", rootless=True, layout=Layout((), unified))
+    assert directories_of(scope) == {"": f"{inside}/docker-abc.scope"}
     os.unlink(inside / "cgroup.subtree_control")
     placed = placement("/docker/abc", "abc", rootless=True, layout=Layout((), unified))
     assert placed.version == 0
