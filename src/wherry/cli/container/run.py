@@ -57,6 +57,8 @@ def _plan(body: Document, keys: bytes) -> Plan | None:
 def _run_attached(
     session: Session, container: str, plan: Plan, keys: str, *, removed: bool
 ) -> None:
+    if not (plan.stdout or plan.stderr):
+        session.print(container)
     stream = _attach(session, container, plan, keys)
     waiting = containers.wait(
         session.client.another(), container, "removed" if removed else "next-exit"
