@@ -83,7 +83,10 @@ def parser() -> argparse.ArgumentParser:
         help="the default bridge; none for no default bridge",
     )
     flags.add_argument(
-        "--bip", default="172.17.0.0/16", metavar="CIDR", help="the default bridge's subnet"
+        "--bip",
+        default="",
+        metavar="CIDR",
+        help="the default bridge's subnet; the first free one of Docker's pools else",
     )
     flags.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     flags.add_argument(

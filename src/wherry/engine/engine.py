@@ -17,7 +17,6 @@ from wherry.engine.spec.facts import Host
 from wherry.engine.zygotes import Zygotes
 from wherry.layer.worker_pool import WorkerPool
 from wherry.ledger.ledger import Ledger
-from wherry.oci.digest import Digest
 from wherry.remote.remote import Remote
 from wherry.snapshot.snapshotter import Snapshotter
 from wherry.volume.local import LocalVolumes
@@ -49,7 +48,8 @@ class Engine:
     """Containers in the middle of a restart: not to be removed at their end."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Work that belongs to no request: exits, restarts, removals."""
-    unpacking: dict[Digest, asyncio.Lock] = field(default_factory=dict)
+    unpacking: dict[str, asyncio.Lock] = field(default_factory=dict)
+    collecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __repr__(self) -> str:
         return f"Engine({self.settings.root!r})"

@@ -5,6 +5,7 @@ record. The bridge is made when the first container needs it.
 """
 
 import asyncio
+from ipaddress import IPv4Address
 
 import msgspec
 
@@ -46,7 +47,9 @@ class Networking:
         """Take over the ledger's networks; the built-in ones are made where they are missing."""
         self._records = {record.network.id: record for record in records}
         names = {record.network.name for record in records}
-        for network in builtin_networks(bridge, subnet):
+        if {"bridge", "host", "none"} <= names:
+            return
+        for network in builtin_networks(bridge, subnet or free_subnet()):
             if network.name not in names:
                 state = ipam.new_state(network.subnet, network.gateway) if network.subnet else None
                 await self._keep(NetworkRecord(network, clock.now(), state))
@@ -194,6 +197,23 @@ def builtin_networks(bridge: str, subnet: str) -> list[Network]:
         gateway = ipam.new_state(subnet).gateway
         networks.append(Network(new_id(), "bridge", "bridge", bridge, subnet, gateway))
     return networks
+
+
+def free_subnet() -> str:
+    """The first of Docker's pools that no route of this host's overlaps. Raises Unavailable."""
+    with open("/proc/net/route", encoding="ascii") as file:
+        return str(ipam.choose_pool(routes_in(file.read())))
+
+
+def routes_in(text: str) -> list[str]:
+    """The destinations in /proc/net/route, which has them in little-endian hex; no default."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        address, mask = (int.from_bytes(bytes.fromhex(fields[n])[::-1]) for n in (1, 7))
+        if mask:
+            found.append(f"{IPv4Address(address)}/{mask.bit_count()}")
+    return found
 
 
 def network_name(host: HostConfig) -> str:

@@ -6,6 +6,7 @@ import shutil
 
 from wherry.content.files import FileStore
 from wherry.engine import host_facts, reattach
+from wherry.engine.collection import collect_blobs
 from wherry.engine.engine import Engine
 from wherry.engine.events import EventBus
 from wherry.engine.images.catalog import Catalog
@@ -51,6 +52,7 @@ async def open_engine(settings: EngineSettings, ids: IdMode) -> Engine:
         lock.close()
         raise
     await reattach.reattach(engine)
+    engine.own(asyncio.create_task(_tidy(engine)))
     return engine
 
 
@@ -85,6 +87,11 @@ async def _assembled(
     )
     await _load(engine)
     return engine
+
+
+async def _tidy(engine: Engine) -> None:
+    """What interrupted loads and pulls of the last run left."""
+    await collect_blobs(engine)
 
 
 def _engine_id(ledger: Ledger) -> str:

@@ -70,7 +70,8 @@ class EngineSettings(NamedTuple):
     insecure_registries: tuple[str, ...] = ()
     bridge: str = "wherry0"
     """Name of the default bridge; empty for no default bridge."""
-    bridge_subnet: str = "172.17.0.0/16"
+    bridge_subnet: str = ""
+    """CIDR of the default bridge; empty: the first of Docker's pools that the host does not use."""
     engine_netns: int = -1
     """Descriptor of the network namespace that holds the bridges; -1: our own (root)."""
     labels: tuple[str, ...] = ()

@@ -5,10 +5,13 @@ import platform
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
+
 import wherry
 from wherry.dockerapi import events as answers
 from wherry.dockerapi import system
 from wherry.dockerapi.filters import Filters
+from wherry.dockerapi.images import ImageSummary
 from wherry.engine import storage
 from wherry.engine.containers.listing import list_containers
 from wherry.engine.engine import Engine
@@ -131,7 +134,9 @@ def _operating_system() -> str:
 
 async def df(engine: Engine) -> system.DiskUsage:
     """Sizes in bytes; a layer that several images share counts once."""
-    images = await list_images(engine, Filters(), shared_size=True)
+    images = [
+        _with_users(engine, each) for each in await list_images(engine, Filters(), shared_size=True)
+    ]
     containers = await list_containers(engine, True, 0, True, Filters())
     names = {name for image in engine.catalog for name in image.chain}
 
@@ -144,6 +149,15 @@ async def df(engine: Engine) -> system.DiskUsage:
         containers=tuple(containers),
         volumes=await with_usage(engine),
     )
+
+
+def _with_users(engine: Engine, image: ImageSummary) -> ImageSummary:
+    """How many containers use it, and what of it other images share, in bytes."""
+    users = sum(container.record.image == image.id for container in engine.containers)
+    mine = next(each for each in engine.catalog if each.id == image.id)
+    others = {name for each in engine.catalog if each.id != image.id for name in each.chain}
+    shared = sum(engine.snapshots.usage(name).bytes for name in mine.chain if name in others)
+    return msgspec.structs.replace(image, containers=users, shared_size=shared)
 
 
 async def events(

@@ -8,6 +8,7 @@ import msgspec
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.engine.containers import defaults, folders, merge, mountpoints, validate, volumes
 from wherry.engine.engine import Engine
+from wherry.engine.images import init_layer
 from wherry.engine.images.config import image_config
 from wherry.engine.naming import check_name, random_name
 from wherry.engine.records import ContainerRecord, EndpointRecord, ImageRecord
@@ -122,7 +123,8 @@ async def _make(engine: Engine, record: ContainerRecord) -> None:
     """Snapshot, folder, volumes, and then the record: a crash before it leaves only garbage."""
     made: list[str] = []
     try:
-        await engine.lanes.files(folders.make, engine, record)
+        parent = await init_layer.parent_for(engine, engine.catalog.get(record.image))
+        await engine.lanes.files(folders.make, engine, record, parent)
         record = await engine.lanes.files(volumes.resolved, engine, record, made)
         if any(point.type == "volume" for point in record.mounts):
             await engine.lanes.long(volumes.populate, engine, record)

@@ -9,12 +9,11 @@ from wherry.engine.records import ContainerRecord
 from wherry.kit.errors import NotFound
 
 
-def make(engine: Engine, record: ContainerRecord) -> None:
-    """The folder and a writable snapshot over the image."""
+def make(engine: Engine, record: ContainerRecord, parent: str | None) -> None:
+    """The folder and a writable snapshot over its parent."""
     bundle = engine.settings.folders.bundle(record.id)
     os.makedirs(os.path.join(bundle, "rootfs"), mode=0o711)
-    chain = engine.catalog.get(record.image).chain
-    engine.snapshots.prepare(record.id, chain[-1] if chain else None)
+    engine.snapshots.prepare(record.id, parent)
 
 
 def remove(engine: Engine, id: str) -> None:

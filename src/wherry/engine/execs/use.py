@@ -1,6 +1,8 @@
 """exec: create, start, resize, inspect."""
 
+import contextlib
 import os
+from typing import Protocol
 
 from wherry.dockerapi.execs import (
     ExecCreateRequest,
@@ -8,6 +10,7 @@ from wherry.dockerapi.execs import (
     ExecProcess,
     ExecStartRequest,
 )
+from wherry.dockerapi.streams import STDOUT, frame
 from wherry.engine import rootfs
 from wherry.engine.containers.attach import Hijacked
 from wherry.engine.containers.container import Container
@@ -17,11 +20,18 @@ from wherry.engine.execs.table import Exec
 from wherry.engine.registry import happened
 from wherry.engine.spec import bundle, capabilities, process, security
 from wherry.engine.spec.facts import User
-from wherry.kit.errors import Conflict, InvalidInput
+from wherry.kit.errors import Conflict, InvalidInput, WherryError
 from wherry.kit.ids import new_id
 from wherry.linux.path import make_directories_in_root
+from wherry.monitor.failure import ProcessFailed
 from wherry.monitor.handle import MonitorHandle
 from wherry.monitor.protocol import AttachOptions, ExecLaunch
+
+
+class ExecConnection(Hijacked, Protocol):
+    """A connection that knows whether it has become a stream."""
+
+    taken: bool
 
 
 async def create(engine: Engine, ref: str, request: ExecCreateRequest) -> str:
@@ -53,37 +63,46 @@ def _running(container: Container) -> MonitorHandle:
 
 
 async def start(
-    engine: Engine, id: str, request: ExecStartRequest, hijacked: Hijacked | None
+    engine: Engine, id: str, request: ExecStartRequest, hijacked: ExecConnection | None
 ) -> None:
     """Run it, detached without a connection. Raises Conflict, ProcessFailed, InvalidInput."""
     made = engine.execs.find(id)
     if made.running or made.exit_code is not None:
         raise Conflict(f"Error: Exec command {id} has already run")
     container = engine.containers.find(made.container)
-    monitor = _running(container)
-    launch = await engine.lanes.files(_launch, engine, container, made, request)
+    _running(container)
     made.running = True
     try:
         if hijacked is None:
-            await _detached(monitor, launch, made)
+            await _detached(engine, container, made, request)
         else:
-            await _attached(monitor, launch, made, hijacked)
-    except BaseException:
+            await _attached(engine, container, made, request, hijacked)
+    except WherryError as error:
         made.running = False
-        made.exit_code = 126
-        raise
+        made.exit_code = error.code if isinstance(error, ProcessFailed) else 126
+        if hijacked is None or not hijacked.taken:
+            raise
     command = " ".join(made.request.cmd or [])
     told = happened(container.record, f"exec_start: {command}", execID=made.id)
     await engine.journal.commit([], told)
 
 
-async def _detached(monitor: MonitorHandle, launch: ExecLaunch, made: Exec) -> None:
-    made.pid = (await monitor.execute(launch)).pid
+async def _detached(
+    engine: Engine, container: Container, made: Exec, request: ExecStartRequest
+) -> None:
+    launch = await engine.lanes.files(_launch, engine, container, made, request)
+    made.pid = (await _running(container).execute(launch)).pid
 
 
 async def _attached(
-    monitor: MonitorHandle, launch: ExecLaunch, made: Exec, hijacked: Hijacked
+    engine: Engine,
+    container: Container,
+    made: Exec,
+    request: ExecStartRequest,
+    hijacked: Hijacked,
 ) -> None:
+    """Once the connection is a stream, what goes wrong is said in the stream, as dockerd does."""
+    launch = await engine.lanes.files(_launch, engine, container, made, request)
     wanted = made.request
     sock, leftover = await hijacked.take(multiplexed=not wanted.tty)
     options = AttachOptions(
@@ -95,7 +114,15 @@ async def _attached(
         leftover=leftover,
     )
     with sock:
-        started = await monitor.execute(launch._replace(attach=options), sock.fileno())
+        try:
+            started = await _running(container).execute(
+                launch._replace(attach=options), sock.fileno()
+            )
+        except WherryError as error:
+            text = f"OCI runtime exec failed: exec failed: {error}\r\n".encode()
+            with contextlib.suppress(OSError):  # the client has left
+                sock.send(text if wanted.tty else frame(STDOUT, text))
+            raise
     made.pid = started.pid
 
 

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
-from wherry.content import lease
 from wherry.engine import pipes
+from wherry.engine.collection import leased
 from wherry.engine.engine import Engine
 from wherry.engine.images.config import stored
 from wherry.engine.images.unpack import add_loaded
@@ -21,9 +21,7 @@ Said = Callable[[str], None]
 
 async def load(engine: Engine, chunks: AsyncIterator[bytes], said: Said) -> list[ImageRecord]:
     """Take all images of an archive. Raises BadArchive, StorageFull; keeps what was complete."""
-    kept = await engine.lanes.files(lease.create, engine.settings.folders.content)
-    try:
-        store = engine.blobs.leased(kept)
+    async with leased(engine) as store:
 
         def read(stream: BinaryIO) -> list[LoadedImage]:
             return archive.load(stream, store)
@@ -37,8 +35,6 @@ async def load(engine: Engine, chunks: AsyncIterator[bytes], said: Said) -> list
             if not image.names:
                 said(f"Loaded image ID: {image.config}\n")
         return records
-    finally:
-        await engine.lanes.files(kept.release)
 
 
 def save(engine: Engine, names: list[str]) -> AsyncIterator[bytes]:

@@ -2,17 +2,17 @@
 
 import msgspec
 
-from wherry.content import lease
 from wherry.dockerapi.containers import ContainerConfig
+from wherry.engine.collection import leased
 from wherry.engine.containers import lifecycle
 from wherry.engine.containers.container import Container
 from wherry.engine.engine import Engine
-from wherry.engine.images.config import stored
 from wherry.engine.images.unpack import unpack
 from wherry.engine.records import ImageRecord
 from wherry.engine.registry import happened
 from wherry.image import changes as dockerfile
 from wherry.image import mutate
+from wherry.image.image import StoredImage
 from wherry.image.layers import Layer
 from wherry.kit import clock
 from wherry.kit.ids import new_id
@@ -43,18 +43,31 @@ async def commit(
     container = engine.containers.find(ref)
     target = _target(repository, tag)
     process = dockerfile.apply(_process(config or container.record.request.config()), changes or [])
-    freeze = pause and container.state.status == "running"
-    if freeze:
-        await lifecycle.pause(engine, container.id)
-    try:
-        record = await _committed(engine, container, process, comment, author)
-    finally:
-        if freeze:
-            await lifecycle.unpause(engine, container.id)
-    added = await engine.catalog.add(record, *((target,) if target else ()), action="tag")
+    async with leased(engine) as store:
+        layer = await _layer_of(engine, container, store, pause=pause)
+        manifest = await engine.lanes.long(
+            _image, store, container, layer, process, comment, author
+        )
+        record = await unpack(engine, manifest)
+        record = msgspec.structs.replace(record, parent=container.record.image)
+        added = await engine.catalog.add(record, *((target,) if target else ()), action="tag")
     told = happened(container.record, "commit", comment=comment, imageID=added.id)
     await engine.journal.commit([], told)
     return added
+
+
+async def _layer_of(
+    engine: Engine, container: Container, store: BlobStore, *, pause: bool
+) -> Layer:
+    """The changes, of a container that stands still meanwhile where it can."""
+    freeze = pause and container.state.status == "running" and engine.host.cgroup != "none"
+    if freeze:
+        await lifecycle.pause(engine, container.id)
+    try:
+        return await engine.lanes.long(_written, engine, container, store)
+    finally:
+        if freeze:
+            await lifecycle.unpause(engine, container.id)
 
 
 def _target(repository: str, tag: str) -> Reference | None:
@@ -71,22 +84,6 @@ def _process(config: ContainerConfig) -> ProcessConfig:
     check = config.healthcheck
     health = HealthConfig(**msgspec.structs.asdict(check)) if check is not None else None
     return ProcessConfig(healthcheck=health, **fields)
-
-
-async def _committed(
-    engine: Engine, container: Container, process: ProcessConfig, comment: str, author: str
-) -> ImageRecord:
-    kept = await engine.lanes.files(lease.create, engine.settings.folders.content)
-    try:
-        store = engine.blobs.leased(kept)
-        layer = await engine.lanes.long(_written, engine, container, store)
-        manifest = await engine.lanes.long(
-            _image, engine, container, layer, process, comment, author
-        )
-        record = await unpack(engine, manifest)
-        return msgspec.structs.replace(record, parent=container.record.image)
-    finally:
-        await engine.lanes.files(kept.release)
 
 
 def _written(engine: Engine, container: Container, store: BlobStore) -> Layer:
@@ -121,14 +118,14 @@ def _layer(written: Written) -> Layer:
 
 
 def _image(
-    engine: Engine,
+    store: BlobStore,
     container: Container,
     layer: Layer,
     process: ProcessConfig,
     comment: str,
     author: str,
 ) -> Digest:
-    base = stored(engine, engine.catalog.get(container.record.image))
+    base = StoredImage(store, container.record.manifest)
     created = clock.rfc3339(clock.now())
     command = [*(container.record.request.entrypoint or []), *(container.record.request.cmd or [])]
     step = History(created, " ".join(command), author, comment)

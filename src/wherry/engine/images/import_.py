@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import BinaryIO, NamedTuple
 
-from wherry.content import lease
 from wherry.engine import pipes
+from wherry.engine.collection import leased
 from wherry.engine.engine import Engine
 from wherry.engine.images.unpack import unpack
 from wherry.engine.records import ImageRecord
@@ -46,17 +46,13 @@ def wanted(
 
 async def import_image(engine: Engine, chunks: AsyncIterator[bytes], what: Wanted) -> ImageRecord:
     """Raises BrokenArchive, StorageFull; nothing stays of a broken stream."""
-    kept = await engine.lanes.files(lease.create, engine.settings.folders.content)
-    try:
-        store = engine.blobs.leased(kept)
+    async with leased(engine) as store:
         manifest = await pipes.consume(
             engine.lanes, chunks, lambda stream: _stored(stream, store, what)
         )
         record = await unpack(engine, manifest)
         tags = (what.target,) if what.target else ()
         return await engine.catalog.add(record, *tags, action="import")
-    finally:
-        await engine.lanes.files(kept.release)
 
 
 def _stored(stream: BinaryIO, store: BlobStore, what: Wanted) -> Digest:

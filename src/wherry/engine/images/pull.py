@@ -34,7 +34,7 @@ async def pull(
         pulled = await engine.remote.pull(
             reference,
             engine.blobs.leased(kept),
-            Options(platform or engine.settings.platform, report),
+            Options(platform, report),
             credentials or ANONYMOUS,
         )
         return await _recorded(engine, pulled, reference, report)

@@ -8,7 +8,9 @@ running one always, for a stopped one unless forced.
 from wherry.dockerapi.filters import IMAGES_PRUNE, Filters
 from wherry.dockerapi.images import ImageDeleted, ImagesPruned
 from wherry.engine import storage
+from wherry.engine.collection import collect_blobs
 from wherry.engine.engine import Engine
+from wherry.engine.images import init_layer
 from wherry.engine.images.catalog import Found
 from wherry.engine.images.config import image_config
 from wherry.engine.images.listing import created_at
@@ -92,6 +94,7 @@ async def _delete(engine: Engine, image: ImageRecord, noprune: bool = False) -> 
     await engine.catalog.forget(image)
     result.append(ImageDeleted(deleted=image.id))
     gone = [] if noprune else await engine.lanes.long(_remove_layers, engine, image)
+    await collect_blobs(engine)
     return result + [ImageDeleted(deleted=name) for name in gone]
 
 
@@ -99,6 +102,9 @@ def _remove_layers(engine: Engine, image: ImageRecord) -> list[str]:
     """Snapshots from the top down, as long as no image and no snapshot stands on them."""
     kept = {name for other in engine.catalog for name in other.chain}
     gone: list[str] = []
+    top_is_shared = any(other.chain == image.chain for other in engine.catalog)
+    if not top_is_shared and not init_layer.remove(engine, image):
+        return gone
     for name in reversed(image.chain):
         if name in kept or not storage.exists(engine.snapshots, name):
             break

@@ -94,7 +94,7 @@ def _linux(record: ContainerRecord, facts: Facts, options: security.Options) -> 
     }
     if facts.host.cgroup != "none":
         result["cgroupsPath"] = record.cgroup
-    sysctls = sysctl_values(host)
+    sysctls = sysctl_values(host, facts)
     if sysctls:
         result["sysctl"] = sysctls
     profile = security.seccomp(options, facts.host, granted, privileged=host.privileged)
@@ -146,13 +146,20 @@ def effective_user(user: User, ids: str) -> User:
     return user._replace(groups=()) if ids == "single" else user
 
 
-def sysctl_values(host: HostConfig) -> dict[str, str]:
-    """`--sysctl`, with unprivileged ports and ping opened as dockerd 20.10 does by default."""
+def sysctl_values(host: HostConfig, facts: Facts) -> dict[str, str]:
+    """`--sysctl`, with unprivileged ports and ping opened as dockerd 20.10 does by default.
+
+    The range of groups that may ping must consist of groups that the namespace knows.
+    """
     defaults: dict[str, str] = {}
-    if host.network_mode != "host":
+    if host.network_mode != "host" and not facts.joined.network:
+        group = facts.user.gid
+        groups = f"{group}\t{group}" if facts.host.ids == "single" else "0\t2147483647"
+        if facts.host.ids == "mapped":
+            groups = "0\t0"
         defaults = {
             "net.ipv4.ip_unprivileged_port_start": "0",
-            "net.ipv4.ping_group_range": "0 2147483647",
+            "net.ipv4.ping_group_range": groups,
         }
     return {**defaults, **(host.sysctls or {})}
 
