@@ -170,7 +170,7 @@ def _unlink_own(path: str, inode: int) -> None:
 def _give_to_group(path: str, group: str) -> None:
     try:
         os.chown(path, -1, grp.getgrnam(group).gr_gid)
-    except (KeyError, PermissionError) as error:
+    except (KeyError, OSError) as error:  # a plain user's namespace may not know the group
         log.debug("%s stays with its owner's group: %s", path, error)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 
+from wherry.linux import netns
 from wherry.linux.mount import (
     MNT_DETACH,
     MS_REC,
@@ -12,7 +13,14 @@ from wherry.linux.mount import (
     mount,
     umount2,
 )
-from wherry.linux.namespace import CLONE_NEWNET, CLONE_NEWNS, setns, unshare
+from wherry.linux.namespace import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    in_user_namespace,
+    setns,
+    unshare,
+)
+from wherry.linux.path import is_same_file
 from wherry.monitor.protocol import LaunchRequest
 
 _HELD = ("mnt", "net", "ipc", "uts", "pid", "cgroup", "user")
@@ -68,14 +76,23 @@ class Held:
 def netlink_inside(net: int) -> socket.socket:
     """An rtnetlink socket that belongs to another network namespace, for a process that stays here.
 
-    A socket keeps the namespace in which it was made (network_namespaces(7)).
+    A socket keeps the namespace in which it was made (network_namespaces(7)). A plain user could
+    not come home from there, since the host's namespace is not his: a thread goes instead.
     """
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if is_same_file(home, net):
+            return _netlink()
+        if in_user_namespace():
+            return netns.inside(net, _netlink)
         setns(net, CLONE_NEWNET)
         try:
-            return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+            return _netlink()
         finally:
             setns(home, CLONE_NEWNET)
     finally:
         os.close(home)
+
+
+def _netlink() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
