@@ -163,7 +163,7 @@ class Extractor:
         is_folder = stat.S_ISDIR(os.stat(base, dir_fd=fd, follow_symlinks=False).st_mode)
         if is_folder and self._policy.strict_kinds:
             raise NotReplaceable(
-                f"cannot overwrite directory {self._place.path(base)!r} with non-directory"
+                f'cannot overwrite directory "{self._place.full(base)}" with non-directory'
             )
         remove_tree(fd, base)
         if is_folder:
@@ -198,7 +198,7 @@ class Extractor:
     def _replace_by_folder(self, base: str) -> None:
         if self._policy.strict_kinds:
             raise NotReplaceable(
-                f"cannot overwrite non-directory {self._place.path(base)!r} with directory"
+                f'cannot overwrite non-directory "{self._place.full(base)}" with directory'
             )
         remove_tree(self._place.fd, base)
 

@@ -63,6 +63,10 @@ class Place:
         """The clean path of a member of the present directory, relative to the place."""
         return f"{self.directory}/{base}" if self.directory else base
 
+    def full(self, base: str) -> str:
+        """The absolute path in the root, for people."""
+        return "/" + self._join(self.path(base))
+
     def open(self, path: str, flags: int) -> int:
         """Open a clean path of the place inside the root."""
         return open_in_root(self._root_fd, self._join(path), flags)

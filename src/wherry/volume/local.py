@@ -20,7 +20,7 @@ from wherry.linux.mount import Mount
 from wherry.linux.tree import Usage, remove_path, usage
 from wherry.volume.options import check, to_mount
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 _AT_FDCWD = -100
 
 
@@ -103,10 +103,9 @@ class LocalVolumes:
     def inspect(self, name: str) -> Volume:
         """Raises NotFound, Corrupt."""
         folder = self._folder(name)
-        data = read_optional(f"{folder}/volume.json") if _NAME.fullmatch(name) else None
-        if data is None and not (_NAME.fullmatch(name) and os.path.isdir(f"{folder}/_data")):
-            raise NotFound(f"get {name}: no such volume")
-        return self._volume(name, self._read(name, data))
+        if not _NAME.fullmatch(name) or not os.path.isdir(f"{folder}/_data"):
+            raise NotFound(f"get {name[:300]}: no such volume")
+        return self._volume(name, self._read(name, read_optional(f"{folder}/volume.json")))
 
     def _read(self, name: str, data: bytes | None) -> _Record:
         if data is None:  # a directory that somebody put here by hand is a volume for Docker too
@@ -170,7 +169,7 @@ def check_name(name: str) -> None:
         raise InvalidInput(
             "volume name is too short, names should be at least two alphanumeric characters"
         )
-    if not _NAME.fullmatch(name) or len(name) > 255:
+    if not _NAME.fullmatch(name):
         raise InvalidInput(
             f'create {name}: "{name}" includes invalid characters for a local volume name, only '
             f'"[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, '
