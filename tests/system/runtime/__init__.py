@@ -1,0 +1,1 @@
+"""The runtime on the real kernel, as root and as a plain user."""
