@@ -60,6 +60,7 @@ def command_exec(setting: Setting, words: list[str]) -> int:
     if arguments.has("detach"):
         return _run_detached(arguments, request)
     processes.become_subreaper()
+    foreground.hold_signals()
     return _run_attached(arguments, request._replace(die_with_parent=True))
 
 

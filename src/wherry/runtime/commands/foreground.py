@@ -1,5 +1,6 @@
 """Staying with a process: signals and terminal passed on, its exit code as ours."""
 
+import contextlib
 import fcntl
 import os
 import select
@@ -29,22 +30,32 @@ _NOT_FORWARDED = {
 }
 
 
-def wait(pid: int) -> int:
-    """Pass signals on to the child until it ends; its exit code, 128 + signal where killed."""
-    pidfd = process.pidfd_open(pid)
+def hold_signals() -> None:
+    """Keep signals back until `forward_signals` knows whom to pass them to."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _NOT_FORWARDED)
+
+
+def forward_signals(pidfd: int) -> None:
+    """From here on our signals are the process's; what came meanwhile is passed on now."""
 
     def forward(number: int, frame: FrameType | None) -> None:
         del frame
-        if not process.has_exited(pidfd):
+        with contextlib.suppress(ProcessLookupError):
             process.pidfd_send_signal(pidfd, number)
 
     for number in signal.valid_signals() - _NOT_FORWARDED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, forward)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def wait(pid: int) -> int:
+    """Pass signals on to the child until it ends; its exit code, 128 + signal where killed."""
+    pidfd = process.pidfd_open(pid)
+    forward_signals(pidfd)
     while True:
         reaped, status = os.waitpid(-1, 0)
         if reaped == pid:
-            os.close(pidfd)
             code = os.waitstatus_to_exitcode(status)
             return 128 - code if code < 0 else code
 
@@ -74,7 +85,6 @@ class Terminal:
             self._saved = termios.tcgetattr(0)
             tty.setraw(0)
         self._resize()
-        signal.signal(signal.SIGWINCH, self._on_resize)
 
     def _on_resize(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -88,6 +98,8 @@ class Terminal:
     def relay(self, pid: int) -> int:
         """Move bytes until the process has ended and its output is drained; its exit code."""
         pidfd = process.pidfd_open(pid)
+        forward_signals(pidfd)
+        signal.signal(signal.SIGWINCH, self._on_resize)
         poller = select.poll()
         poller.register(self._master, select.POLLIN)
         poller.register(0, select.POLLIN)
@@ -98,7 +110,6 @@ class Terminal:
             while select.select([self._master], [], [], 0)[0] and self._copy_out():
                 continue
         finally:
-            os.close(pidfd)
             self.close()
         return wait_status(pid)
 

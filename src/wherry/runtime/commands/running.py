@@ -18,6 +18,7 @@ def command_run(setting: Setting, words: list[str]) -> int:
     if arguments.has("detach"):
         return _run_detached(arguments, request)
     process.become_subreaper()
+    foreground.hold_signals()
     return _run_attached(arguments, request._replace(die_with_parent=True))
 
 
