@@ -19,7 +19,9 @@ def run(argv: list[str]) -> int:
         settings = wanted.settings._replace(engine_netns=place.netns)
         from wherry.daemon.serve import serve
 
-        asyncio.run(serve(settings, wanted.listeners, place))
+        running = asyncio.run(serve(settings, wanted.listeners, place))
+        if not running:
+            keeper.stop(settings.exec_root)
     except WherryError as error:
         sys.stderr.write(f"wherry daemon: {error}\n")
         return 1

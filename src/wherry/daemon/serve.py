@@ -13,8 +13,8 @@ from wherry.engine.settings import EngineSettings
 log = logging.getLogger(__name__)
 
 
-async def serve(settings: EngineSettings, listeners: list[Listener], place: Place) -> None:
-    """Run until SIGTERM or SIGINT. Containers go on running afterwards."""
+async def serve(settings: EngineSettings, listeners: list[Listener], place: Place) -> bool:
+    """Run until SIGTERM or SIGINT. Containers go on running; whether there are some."""
     engine = await opening.open_engine(settings, place.ids)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -36,7 +36,8 @@ async def serve(settings: EngineSettings, listeners: list[Listener], place: Plac
         log.info("stopping; containers go on running")
     finally:
         await server.close()
-        await opening.close(engine)
+        running = await opening.close(engine)
+    return running
 
 
 def describe(listener: Listener) -> str:

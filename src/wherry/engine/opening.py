@@ -1,8 +1,8 @@
 """Opening and closing an engine: every part made, in the order in which they need each other."""
 
 import asyncio
+import contextlib
 import os
-import shutil
 
 from wherry.content.files import FileStore
 from wherry.engine import host_facts, reattach
@@ -127,9 +127,26 @@ async def _load(engine: Engine) -> None:
     )
 
 
-async def close(engine: Engine) -> None:
-    """Leave the containers running; give back the root."""
-    engine.bus.close()
+async def close(engine: Engine) -> bool:
+    """Leave running containers running and give back the root. Whether some run.
+
+    Every part is closed, also where one before it fails.
+    """
+    running = any(container.running for container in engine.containers)
+    async with contextlib.AsyncExitStack() as parts:
+        parts.callback(engine.lock.close)
+        parts.callback(engine.ledger.close)
+        parts.callback(engine.lanes.close)
+        parts.push_async_callback(engine.networking.close, keep=running)
+        parts.push_async_callback(engine.remote.close)
+        parts.push_async_callback(engine.workers.close)
+        parts.push_async_callback(engine.zygotes.close)
+        parts.push_async_callback(_end_tasks, engine)
+        engine.bus.close()
+    return running
+
+
+async def _end_tasks(engine: Engine) -> None:
     tasks = list(engine.tasks)
     for task in tasks:
         task.cancel()
@@ -137,16 +154,3 @@ async def close(engine: Engine) -> None:
     for container in engine.containers:
         if container.monitor is not None:
             container.monitor.close()
-    await engine.zygotes.close()
-    await engine.workers.close()
-    await engine.remote.close()
-    await engine.networking.close(keep=any(each.running for each in engine.containers))
-    engine.lanes.close()
-    engine.ledger.close()
-    engine.lock.close()
-
-
-def remove_root(settings: EngineSettings) -> None:
-    """Delete all that an engine keeps on disk. It must be closed and have no containers."""
-    for path in (settings.root, settings.exec_root):
-        shutil.rmtree(path, ignore_errors=True)

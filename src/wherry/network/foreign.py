@@ -17,7 +17,7 @@ from wherry.linux import nftables
 from wherry.linux.netlink import Message, NetlinkSocket
 from wherry.linux.nftables import FAMILY_NAMES, FORWARD, INET, IPV4, Rule
 
-_LEGACY_TABLES = "/proc/net/ip_tables_names"
+_LEGACY_TABLES = "/proc/thread-self/net/ip_tables_names"
 _DOCKER_USER = "DOCKER-USER"
 _DOCKER_BRIDGES = ("docker+", "br-+")
 
@@ -57,7 +57,7 @@ def _find_legacy() -> list[Blocker]:
     try:
         with open(_LEGACY_TABLES) as file:
             tables = file.read().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # a plain user's namespace has no old tables
         return []
     program = shutil.which("iptables-legacy") if "filter" in tables else None
     if program is None:
