@@ -52,6 +52,9 @@ def kind(request: Any, tmp_path: Path) -> str:
 
 @pytest.fixture
 def snapshots(kind: str, tmp_path: Path) -> Snapshotter:
+    """Its root is reached through a link, as /var/lib/wherry often is."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to("real")
     return make(kind, tmp_path / "root")
 
 

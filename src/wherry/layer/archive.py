@@ -24,7 +24,7 @@ from wherry.linux.mount import (
     filesystem_type,
 )
 from wherry.linux.path import open_in_root
-from wherry.linux.tree import Descent
+from wherry.linux.tree import Descent, open_directory
 
 _HANDLE = os.O_PATH | os.O_CLOEXEC
 _GATHER = 1 << 20
@@ -165,7 +165,7 @@ def read(root_fd: int, path: str) -> Iterator[bytes]:
     try:
         is_folder = modes.S_ISDIR(os.fstat(handle).st_mode)
         if is_folder:
-            walk = Descent(handle, ".", mounts=True)
+            walk = Descent(open_directory(handle, ".", True), mounts=True)
         else:
             folder, base = _parent(root_fd, named, path)
     finally:

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from wherry.layer.whiteout import Style, is_whiteout
-from wherry.linux.tree import Descent
+from wherry.linux.tree import Descent, open_start
 
 MODIFIED, ADDED, DELETED = 0, 1, 2
 _CAPABILITY = "security.capability"
-_AT_FDCWD = -100
 
 
 class Found(NamedTuple):
@@ -67,7 +66,7 @@ class Comparison:
         self._walk: Descent
 
     def __iter__(self) -> Iterator[Found]:
-        self._walk = Descent(_AT_FDCWD, self._upper)
+        self._walk = Descent(open_start(self._upper))
         try:
             status = os.fstat(self._walk.fd)
             lower = os.stat(self._lowers[0]) if self._lowers else None

@@ -36,9 +36,9 @@ class _Copy:
 
     def __init__(self, source_fd: int, target_fd: int) -> None:
         self._target_fd = target_fd
-        self._source = Descent(source_fd, ".")
+        self._source = Descent(open_directory(source_fd, "."))
         try:
-            self._target = Descent(target_fd, ".")
+            self._target = Descent(open_directory(target_fd, "."))
         except BaseException:
             self._source.close()
             raise

@@ -25,13 +25,16 @@ class Usage(NamedTuple):
 
 
 class Descent:
-    """One open directory that steps down by name and back up; `mounts`: into mounts too."""
+    """One open directory that steps down by name and back up; `mounts`: into mounts too.
+
+    Owns the descriptor it is given (`open_directory`, `open_start`).
+    """
 
     __slots__ = ("_above", "_mounts", "fd")
 
-    def __init__(self, parent_fd: int, name: str, *, mounts: bool = False) -> None:
+    def __init__(self, fd: int, *, mounts: bool = False) -> None:
         self._mounts = mounts
-        self.fd = open_directory(parent_fd, name, mounts)
+        self.fd = fd
         self._above: list[tuple[int, int]] = []
 
     def down(self, name: str) -> None:
@@ -54,6 +57,11 @@ class Descent:
     def close(self) -> None:
         """Close the one descriptor."""
         os.close(self.fd)
+
+
+def open_start(path: str) -> int:
+    """A descriptor on a directory of ours, where a walk begins: any path to it is fine."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def open_directory(parent_fd: int, name: str, mounts: bool = False) -> int:
@@ -107,7 +115,7 @@ def remove_tree(parent_fd: int, name: str) -> None:
             raise
     else:
         return
-    walk = Descent(parent_fd, name)
+    walk = Descent(open_directory(parent_fd, name))
     try:
         _empty(walk)
     finally:
@@ -157,9 +165,9 @@ def _unlink_files(directory_fd: int) -> list[str]:
     return folders
 
 
-def directories(parent_fd: int, name: str) -> Iterator[int]:
+def directories(path: str) -> Iterator[int]:
     """Each directory of a tree, itself first, as a descriptor that is valid until the next step."""
-    walk = Descent(parent_fd, name)
+    walk = Descent(open_start(path))
     try:
         yield walk.fd
         pending = _folders(walk.fd)
@@ -185,12 +193,12 @@ def _folders(directory_fd: int) -> list[str]:
         return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
-def usage(parent_fd: int, name: str) -> Usage:
+def usage(path: str) -> Usage:
     """Measure a tree, the directory itself included."""
     seen: set[tuple[int, int]] = set()
-    own = os.stat(name, dir_fd=parent_fd)
+    own = os.stat(path)
     blocks, inodes = own.st_blocks, 1
-    for directory in directories(parent_fd, name):
+    for directory in directories(path):
         for status in _statuses(directory):
             if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
                 if (status.st_dev, status.st_ino) in seen:

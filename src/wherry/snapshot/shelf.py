@@ -24,7 +24,6 @@ from wherry.kit.files import sync_folder
 from wherry.linux.tree import Usage, remove_path, usage
 from wherry.snapshot.snapshotter import Info, Kind
 
-_AT_FDCWD = -100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,199}")
 _KINDS: tuple[Kind, ...] = ("active", "view", "committed")
 
@@ -192,12 +191,12 @@ class Shelf:
         """Measure a snapshot's tree; of a committed one only once (kept as a link's text)."""
         record = self.find(key)
         if record.kind != "committed":
-            return usage(_AT_FDCWD, tree)
+            return usage(tree)
         note = f"{self.folder(record.number)}/usage"
         with contextlib.suppress(FileNotFoundError):
             kept, inodes = os.readlink(note).split()
             return Usage(int(kept), int(inodes))
-        measured = usage(_AT_FDCWD, tree)
+        measured = usage(tree)
         with contextlib.suppress(FileExistsError):
             os.symlink(f"{measured.bytes} {measured.inodes}", note)
         return measured

@@ -21,7 +21,6 @@ from wherry.linux.tree import Usage, remove_path, usage
 from wherry.volume.options import check, to_mount
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
-_AT_FDCWD = -100
 
 
 class Volume(msgspec.Struct, frozen=True):
@@ -139,7 +138,7 @@ class LocalVolumes:
 
     def usage(self, name: str) -> Usage:
         """What the volume's files take."""
-        return usage(_AT_FDCWD, self.inspect(name).path)
+        return usage(self.inspect(name).path)
 
     def recover(self) -> int:
         """Remove what a crash left behind; how many things that were."""

@@ -13,7 +13,7 @@ from wherry.kit.errors import Unavailable
 from wherry.layer import diff
 from wherry.layer.apply import Applied, apply
 from wherry.linux.mount import MNT_DETACH, mount, umount2
-from wherry.linux.tree import remove_tree
+from wherry.linux.tree import remove_path, remove_tree, usage
 
 pytestmark = pytest.mark.root
 
@@ -177,3 +177,17 @@ def test_a_mount_in_a_tree_is_not_emptied(tmp_path: Path) -> None:
     remove_tree(parent, "tree")
     os.close(parent)
     assert os.listdir(tmp_path) == ["precious"]
+
+
+def test_a_root_on_a_file_system_of_its_own(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount("tmpfs", str(disk), "tmpfs", 0, "size=1m")
+    try:
+        unpack(archive(info("d/f")), disk / "upper")
+        assert list(diff.changes(str(disk / "upper"), (), "trusted")) == [("/d", 1), ("/d/f", 1)]
+        assert usage(str(disk / "upper")).inodes == usage(str(disk)).inodes - 1 == 3
+        remove_path(str(disk / "upper"))
+        assert os.listdir(disk) == []
+    finally:
+        umount2(str(disk), MNT_DETACH)

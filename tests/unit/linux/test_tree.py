@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from wherry.linux.copytree import copy_tree
-from wherry.linux.tree import Descent, directories, remove_path, usage
-
-AT_FDCWD = -100
+from wherry.linux.tree import Descent, directories, open_start, remove_path, usage
 
 
 def deep(path: Path, levels: int) -> None:
@@ -58,15 +56,15 @@ def test_trees_deeper_than_path_max_and_the_limit_of_open_files(tmp_path: Path) 
     deep(tmp_path / "tree", 700)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
     try:
-        assert sum(1 for _ in directories(AT_FDCWD, str(tmp_path / "tree"))) == 701
-        assert usage(AT_FDCWD, str(tmp_path / "tree")).inodes == 702
+        assert sum(1 for _ in directories(str(tmp_path / "tree"))) == 701
+        assert usage(str(tmp_path / "tree")).inodes == 702
         (tmp_path / "copy").mkdir()
         source = os.open(tmp_path / "tree", os.O_RDONLY)
         target = os.open(tmp_path / "copy", os.O_RDONLY)
         assert copy_tree(source, target) == 701
         os.close(source)
         os.close(target)
-        assert usage(AT_FDCWD, str(tmp_path / "copy")).inodes == 702
+        assert usage(str(tmp_path / "copy")).inodes == 702
         remove_path(str(tmp_path / "tree"))
         remove_path(str(tmp_path / "copy"))
     finally:
@@ -76,7 +74,7 @@ def test_trees_deeper_than_path_max_and_the_limit_of_open_files(tmp_path: Path) 
 
 def test_a_directory_that_was_moved_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
-    walk = Descent(AT_FDCWD, str(tmp_path / "a"))
+    walk = Descent(open_start(str(tmp_path / "a")))
     walk.down("b")
     os.rename(tmp_path / "a/b", tmp_path / "b")
     with pytest.raises(OSError, match="moved"):
@@ -87,7 +85,7 @@ def test_a_directory_that_was_moved_is_noticed(tmp_path: Path) -> None:
 def test_links_are_no_directories(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/link").symlink_to("/")
-    walk = Descent(AT_FDCWD, str(tmp_path / "a"))
+    walk = Descent(open_start(str(tmp_path / "a")))
     with pytest.raises(OSError):
         walk.down("link")
     walk.close()
@@ -96,7 +94,7 @@ def test_links_are_no_directories(tmp_path: Path) -> None:
 def test_usage_counts_links_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 100_000)
     os.link(tmp_path / "a", tmp_path / "b")
-    measured = usage(AT_FDCWD, str(tmp_path))
+    measured = usage(str(tmp_path))
     assert measured.inodes == 2
     assert 100_000 <= measured.bytes < 120_000
 
