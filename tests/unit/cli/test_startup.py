@@ -13,16 +13,10 @@ HEAVY = {
 
 @pytest.mark.parametrize(
     "module",
-    [
-        "cli.main",
-        "cli.container.list",
-        "cli.container.execute",
-        "cli.image.list",
-        "cli.container.stop",
-    ],
+    ["main", "container.list", "container.execute", "container.run", "image.list", "image.load"],
 )
 def test_imports(module: str) -> None:
-    program = f"import sys, wherry.cli.main, wherry.{module}; print(*sys.modules)"
+    program = f"import sys, wherry.cli.main, wherry.cli.{module}; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
     )
