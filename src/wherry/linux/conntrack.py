@@ -34,7 +34,6 @@ class Flow(NamedTuple):
 
 def forget_udp_to(sock: NetlinkSocket, address: str) -> int:
     """Forget UDP flows that end at an address; their number. `sock`: NETLINK_NETFILTER."""
-    source = attribute(_SOURCE, socket.inet_aton(address))
     tuple_ip = nested(_TUPLE_IP, attribute(_SOURCE, socket.inet_aton(address)))
     number = attribute(_NUMBER, bytes((socket.IPPROTO_UDP,)))
     wanted = nested(_REPLY, tuple_ip, nested(_TUPLE_PROTOCOL, number))

@@ -164,8 +164,13 @@ def _settle() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`DIRECTORY NETNS_FD`: work until told to stop; "ready" or the reason against on stdout."""
+    """`DIRECTORY NETNS_FD`: work until told to stop; "ready" or the reason against on stdout.
+
+    We go on as an orphan, so that no daemon has to wait for us.
+    """
     directory, netns_fd = arguments[0], int(arguments[1])
+    if os.fork():
+        os._exit(0)
     try:
         _settle()
         _become_the_one(directory)

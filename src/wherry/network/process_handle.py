@@ -201,11 +201,10 @@ class NetProcess:
                 start_new_session=True,
                 cwd="/",
             )
-        assert process.stdout is not None
         try:
-            line = await asyncio.wait_for(process.stdout.readline(), _START_SECONDS)
+            said, _ = await asyncio.wait_for(process.communicate(), _START_SECONDS)
         except TimeoutError:
-            line = b"it does not answer"
-        if line != b"ready\n":
-            text = line.decode("utf-8", "replace").strip() or f"see {log}"
+            said = b"it does not answer"
+        if said != b"ready\n":
+            text = said.decode("utf-8", "replace").strip() or f"see {log}"
             raise Unavailable(f"start network process in {self._directory}: {text}")

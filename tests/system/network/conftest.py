@@ -183,9 +183,9 @@ def ask(
     kind: int = socket.SOCK_STREAM,
     patience: float = PATIENCE,
 ) -> str:
-    """What a server answers: our address as it sees it; or the error's name."""
+    """What a server answers: our address as it sees it; or the error's name. -1: from here."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with netns.inside(where, lambda: socket.socket(family, kind)) as sock:
+    with _socket(where, family, kind) as sock:
         sock.settimeout(patience)
         try:
             sock.connect((address, port))
@@ -194,3 +194,9 @@ def ask(
             return sock.recv(100).decode() or "closed"
         except OSError as error:
             return type(error).__name__
+
+
+def _socket(where: int, family: int, kind: int) -> socket.socket:
+    if where < 0:
+        return socket.socket(family, kind)
+    return netns.inside(where, lambda: socket.socket(family, kind))
