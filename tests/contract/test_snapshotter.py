@@ -430,6 +430,20 @@ def test_older_kernels_get_one_option() -> None:
     assert lower_options(["/a", "/b:c"], (6, 7)) == ("lowerdir+=/a", "lowerdir+=/b:c")
 
 
+def test_125_layers_on_an_older_kernel(kind: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """One option for all lower directories, as before 6.7: more than fsconfig(2) takes."""
+    if kind == "copy":
+        pytest.skip("no lower directories")
+    monkeypatch.setattr("wherry.snapshot.overlay.kernel_version", lambda: (6, 1))
+    snapshots = make(kind, tmp_path / ("long" * 10))
+    test_125_layers(snapshots, kind)
+    snapshots.view("look", "sha256:" + "124".rjust(64, "0"))
+    with mounted(snapshots.mounts("look")) as root:
+        assert len(os.listdir(root)) == 125
+        with pytest.raises(OSError, match="Read-only"):
+            (root / "new").write_text("x")
+
+
 @pytest.mark.skipif(IN_USER_NAMESPACE, reason="this is the run inside")
 def test_all_of_this_in_a_user_namespace(tmp_path: Path) -> None:
     if shutil.which("unshare") is None or shutil.which("setpriv") is None:

@@ -67,6 +67,8 @@ MOUNT_ATTR_NODIRATIME = 0x80
 MOUNT_ATTR_IDMAP = 0x100000
 MOUNT_ATTR_NOSYMFOLLOW = 0x200000
 
+_LONGEST_VALUE = 255  # of one fsconfig(2) string
+
 PROC_SUPER_MAGIC = 0x9FA0
 SYSFS_MAGIC = 0x62656572
 TMPFS_MAGIC = 0x01021994
@@ -211,6 +213,8 @@ def create(fstype: str, source: str, options: tuple[str, ...], attributes: int =
     `options` are the file system's own words (`size=64m`, `lowerdir=…`) and the superblock's
     `ro`. Raises OSError with the kernel's explanation where it gives one.
     """
+    if any(len(option.partition("=")[2]) > _LONGEST_VALUE for option in options):
+        return _create_long(fstype, source, options, attributes)
     context = syscall("fsopen", encode(fstype), FSOPEN_CLOEXEC, path=fstype)
     try:
         try:
@@ -226,6 +230,36 @@ def create(fstype: str, source: str, options: tuple[str, ...], attributes: int =
             raise _explained(error, context, fstype, options) from error
     finally:
         os.close(context)
+
+
+def _create_long(fstype: str, source: str, options: tuple[str, ...], attributes: int) -> int:
+    """The same by mount(2), whose options may fill a page: many lower directories before 6.7.
+
+    The mount is on a scratch directory for a moment. Directories with a common beginning are
+    named through a descriptor on it, for a page has room for few long paths.
+    """
+    scratch = f"{os.environ.get('TMPDIR', '/tmp')}/mount-{os.urandom(8).hex()}"
+    common = _common_folder(options)
+    descriptor = os.open(common, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.mkdir(scratch, 0o700)
+    try:
+        short = ",".join(options).replace(common, f"/proc/self/fd/{descriptor}")
+        mount(source, scratch, fstype, legacy_flags(attributes), short)
+        try:
+            return clone_tree(AT_FDCWD, scratch, recursive=False)
+        finally:
+            umount2(scratch, MNT_DETACH)
+    finally:
+        os.close(descriptor)
+        os.rmdir(scratch)
+
+
+def _common_folder(options: tuple[str, ...]) -> str:
+    """The directory in which all directories of `lowerdir=a:b`, `upperdir=…` are."""
+    values = [option.partition("=")[2] for option in options if "dir=/" in option]
+    paths = [path for value in values for path in value.replace("\\:", "\0").split(":")]
+    common, escaped, _ = os.path.commonpath(paths).partition("\0")
+    return (common.rpartition("/")[0] if escaped else common) or "/"
 
 
 def _configure(context: int, command: int, key: str | None, value: str | None) -> None:
