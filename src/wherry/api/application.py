@@ -2,6 +2,7 @@
 
 from wherry.api import (
     absent,
+    archive,
     container_streams,
     container_views,
     containers,
@@ -27,6 +28,7 @@ def routes() -> list[Route[Engine]]:
         *container_streams.ROUTES,
         *container_views.ROUTES,
         *websocket.ROUTES,
+        *archive.ROUTES,
         *execs.ROUTES,
         *images.ROUTES,
         *image_archives.ROUTES,
