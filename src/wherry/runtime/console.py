@@ -114,7 +114,7 @@ def _reopen_null(root_fd: int, descriptor: int) -> None:
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
     try:
         own = open_device(root_fd, "/dev/null", flags, os.makedev(1, 3))
-    except OSError:
-        return  # a container without /dev/null keeps the host's
+    except (OSError, UnsafeContainer):
+        return  # a container without a null device keeps the host's
     os.dup2(own, descriptor)
     os.close(own)

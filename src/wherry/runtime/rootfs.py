@@ -212,16 +212,26 @@ def _make_readonly(root_fd: int, path: str) -> None:
 
 def enter(root: RootFs, *, no_pivot: bool) -> None:
     """Make the new root ours and let the old one go (pivot_root(2), `.`, `.`)."""
-    os.fchdir(root.root_fd)
     if no_pivot:
+        os.fchdir(root.root_fd)
         mount.move_mount(root.root_fd, "", mount.AT_FDCWD, "/")
         os.chroot(".")
     else:
-        mount.pivot_root(".", ".")
-        # the old root now lies on the new one; nothing of its end may reach the host
-        mount.mount(None, ".", None, mount.MS_SLAVE | mount.MS_REC)
-        mount.umount2(".", mount.MNT_DETACH)
+        _pivot(root.root_fd)
     os.chdir("/")
     final = propagation_of(root.spec.linux.rootfs_propagation)
     if final is not None:
         mount.mount(None, "/", None, final[0] | (mount.MS_REC if final[1] else 0))
+
+
+def _pivot(root_fd: int) -> None:
+    """Stack the old root on the new one, then let it go without the host noticing."""
+    old = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fchdir(root_fd)
+        mount.pivot_root(".", ".")
+        os.fchdir(old)  # `.` would be the new root to mount(2), which must keep its propagation
+        mount.mount(None, ".", None, mount.MS_SLAVE | mount.MS_REC)
+        mount.umount2(".", mount.MNT_DETACH)
+    finally:
+        os.close(old)

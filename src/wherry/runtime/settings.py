@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 from wherry.kit.errors import InvalidInput
-from wherry.linux import keyring
+from wherry.linux import keyring, process
 from wherry.linux.libc import check, libc, syscall
 from wherry.linux.process import get_limit, set_limit
 from wherry.runtime.spec_types import IoPriority, Linux, Process, Rlimit, Scheduler
@@ -61,16 +61,24 @@ def raise_hard_limits(limits: tuple[Rlimit, ...]) -> None:
 
 
 def set_oom_score(proc_fd: int, score: int) -> None:
-    """oom_score_adj of ourselves; lowering it needs CAP_SYS_RESOURCE (proc(5))."""
-    write_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/oom_score_adj", str(score))
+    """oom_score_adj of ourselves; lowering it needs CAP_SYS_RESOURCE (proc(5)).
+
+    Called before we enter the container: a plain user's /proc files are its own only while it is
+    dumpable.
+    """
+    process.set_dumpable(True)
+    try:
+        write_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/oom_score_adj", str(score))
+    finally:
+        process.set_dumpable(False)
 
 
-def set_priorities(process: Process) -> None:
+def set_priorities(wanted: Process) -> None:
     """Scheduler and input/output priority. Raises InvalidInput, OSError."""
-    if process.scheduler is not None:
-        _set_scheduler(process.scheduler)
-    if process.io_priority is not None:
-        _set_io_priority(process.io_priority)
+    if wanted.scheduler is not None:
+        _set_scheduler(wanted.scheduler)
+    if wanted.io_priority is not None:
+        _set_io_priority(wanted.io_priority)
 
 
 def _set_scheduler(wanted: Scheduler) -> None:

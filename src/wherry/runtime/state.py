@@ -114,8 +114,11 @@ def load(state_root: str, container_id: str) -> Record:
 
 
 def load_spec(state_root: str, container_id: str) -> Spec:
-    """The configuration as it was at create."""
-    return parse(load_json(f"{folder_of(state_root, container_id)}/config.json"))
+    """The configuration as it was at create. Raises NotFound."""
+    try:
+        return parse(load_json(f"{folder_of(state_root, container_id)}/config.json"))
+    except NotFound as error:
+        raise NotFound(f"container does not exist: {container_id}") from error
 
 
 def is_alive(record: Record) -> bool:
