@@ -16,8 +16,8 @@ from wherry.network import bridge_links, foreign, ipam
 from wherry.network.bridge_links import BridgeLinks
 from wherry.network.driver import Endpoint, Joined, Network, PortPublisher, Sandbox
 from wherry.network.filter_table import FilterTable
-from wherry.network.firewall import Bridge, Translation
-from wherry.network.ports import PortBinding, PublishedPort
+from wherry.network.firewall import Bridge, Ruleset, Translation
+from wherry.network.ports import Outbound, PortBinding, PublishedPort
 from wherry.network.sockets import BridgeSockets
 
 DEFAULT_BRIDGE = "wherry0"
@@ -40,6 +40,7 @@ class BridgeDriver:
         self._table = FilterTable(engine_id, sockets.netfilter)
         self._sockets, self._ports = sockets, ports
         self._kernel_ports = not own_netns
+        self._permitted: set[tuple[foreign.Blocker, str]] = set()
         self._slow = asyncio.Lock()
         """Held by the one thread that uses the slow sockets."""
 
@@ -62,7 +63,7 @@ class BridgeDriver:
         if self._kernel_ports:
             await self._permit(network)
         else:
-            await self._open_outbound()
+            self._table.redirect(await self._outbound(self._table.rules.bridges))
 
     async def restore(self, networks: Iterable[Network]) -> None:
         """At the daemon's start: all networks, and the ports held for them, in one transaction.
@@ -73,7 +74,9 @@ class BridgeDriver:
         known: set[Translation] = set()
         for entry in await self._ports.published():
             known |= set(self._translations(entry.address, entry.ports))
-        self._table.start(map(_bridge_rules, listed), known)
+        bridges = tuple(map(_bridge_rules, listed))
+        outbound = None if self._kernel_ports else await self._outbound(bridges)
+        self._table.start(Ruleset(bridges, frozenset(known), outbound))
         for network in listed:
             await self.create(network)
 
@@ -85,6 +88,7 @@ class BridgeDriver:
             if blockers := foreign.find(sock):
                 arguments = (sock, blockers, network.bridge, self._tag)
                 await asyncio.to_thread(foreign.forbid, *arguments)
+            self._permitted = {one for one in self._permitted if one[1] != network.bridge}
         if found := self._links.bridge(network):
             await self._delete(found)
 
@@ -99,6 +103,8 @@ class BridgeDriver:
             hairpin = self._kernel_ports and bool(ports)
             interface = self._links.connect(network, endpoint, sandbox, hairpin=hairpin)
             self._table.translate(self._translations(endpoint.address, ports))
+            if self._kernel_ports:
+                await self._permit(network)
         except BaseException:
             await self.leave(network, endpoint, sandbox)
             raise
@@ -135,17 +141,22 @@ class BridgeDriver:
                 f"{endpoint.container} ({endpoint.id}): {error}"
             ) from error
 
-    async def _open_outbound(self) -> None:
-        gateways = [bridge.gateway for bridge in self._table.rules.bridges if not bridge.internal]
-        self._table.redirect(await self._ports.outbound(gateways))
+    async def _outbound(self, bridges: Iterable[Bridge]) -> Outbound:
+        gateways = [bridge.gateway for bridge in bridges if not bridge.internal]
+        return await self._ports.outbound(gateways)
 
     async def _permit(self, network: Network) -> None:
-        """Others' chains that drop what is forwarded: let this bridge through."""
-        sock = self._sockets.slow_netfilter
-        async with self._slow:
-            if blockers := foreign.find(sock):
-                arguments = (sock, blockers, network.bridge, self._tag)
+        """Others' chains that drop what is forwarded: let this bridge through.
+
+        Looked for at each join (0.1 ms), since a firewall may be started after us.
+        """
+        found = {(blocker, network.bridge) for blocker in foreign.find(self._sockets.netfilter)}
+        if new := found - self._permitted:
+            blockers = [blocker for blocker, _ in new]
+            arguments = (self._sockets.slow_netfilter, blockers, network.bridge, self._tag)
+            async with self._slow:
                 await asyncio.to_thread(foreign.permit, *arguments)
+            self._permitted |= new
 
     async def _forget_flows(self, gone: Iterable[Translation]) -> None:
         """UDP senders that do not pause must notice that a port leads elsewhere now.

@@ -40,16 +40,16 @@ class DatagramRelay:
         loop.watch(sock.fileno(), READ, self._from_clients)
 
     def _from_clients(self, _: int) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nothing more for now
             for _round in range(_BURST):
                 data, ancillary, _flags, address = self._socket.recvmsg(_LARGEST, 128)
                 self._forward(_Client(address, _answer_from(ancillary)), data)
 
     def _forward(self, client: _Client, data: bytes) -> None:
-        upstream = self._upstream.get(client) or self._open(client)
-        self._used[client] = time.monotonic()
-        # the container has no such port, or its queue is full: datagrams may be lost
+        # out of descriptors, no such port in the container, a full queue: datagrams may be lost
         with contextlib.suppress(OSError):
+            upstream = self._upstream.get(client) or self._open(client)
+            self._used[client] = time.monotonic()
             upstream.send(data)
 
     def _open(self, client: _Client) -> socket.socket:

@@ -41,7 +41,7 @@ class DnsForwarder:
         loop.every_second(self._tick)
 
     def _from_containers(self, _: int) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # nothing more for now
             for _round in range(_BURST):
                 data, client = self._socket.recvfrom(_LARGEST)
                 if len(self._queries) < _QUERIES:
@@ -57,12 +57,16 @@ class DnsForwarder:
             self._queries.discard(query)
             return
         query.asked = time.monotonic()
+        # out of descriptors, or unreachable: the tick asks the next one
+        with contextlib.suppress(OSError):
+            self._ask(query, servers[query.attempt % len(servers)])
+
+    def _ask(self, query: _Query, server: str) -> None:
         kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         query.socket = sock = socket.socket(socket.AF_INET, kind)
         self._loop.watch(sock.fileno(), READ, lambda _: self._answered(query, sock))
-        with contextlib.suppress(OSError):  # unreachable: the tick asks the next one
-            sock.connect((servers[query.attempt % len(servers)], 53))
-            sock.send(query.data)
+        sock.connect((server, 53))
+        sock.send(query.data)
 
     def _answered(self, query: _Query, sock: socket.socket) -> None:
         try:

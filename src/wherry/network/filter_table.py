@@ -37,9 +37,8 @@ class FilterTable:
             nftables.commit(self._socket, messages)
         self._applied = wanted
 
-    def start(self, bridges: Iterable[Bridge], translations: Iterable[Translation]) -> None:
+    def start(self, wanted: Ruleset) -> None:
         """Replace whatever an earlier daemon left by all of this."""
-        wanted = Ruleset(tuple(bridges), frozenset(translations), self.rules.outbound)
         self._applied = None
         self.apply(wanted)
 

@@ -8,7 +8,6 @@ reset (the container's handshake was with us), there is no ICMP and no UDP but D
 
 import socket
 import struct
-from ipaddress import IPv4Address
 
 from wherry.network.inside import Inside
 from wherry.network.listeners import accept_some
@@ -31,14 +30,15 @@ def target_for(
     any address it likes, loopback and 0.0.0.0 included, which in the host's namespace would be
     the host itself: refused.
     """
-    address, port = IPv4Address(destination[0]), destination[1]
+    address, port = destination
     if port == _DNS:
         return (resolver, _DNS) if resolver else None
-    if str(address) in gateways:
+    if address in gateways:
         return (host, port) if host else None
-    if address.is_loopback or address.is_multicast or int(address) >> 24 == 0:
+    first = socket.inet_aton(address)[0]
+    if first in (0, 127) or 224 <= first <= 239 or address == "255.255.255.255":
         return None
-    return None if address == IPv4Address("255.255.255.255") else (str(address), port)
+    return destination
 
 
 def host_address() -> str:
@@ -75,11 +75,11 @@ class OutboundForwarder:
 
     def _forward(self, client: socket.socket) -> None:
         target = self._target(client)
-        if target is None:
+        server = _stream() if target is not None else None
+        if target is None or server is None:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.close()
             return
-        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         relay = Relay(self._loop, client, server, target, self._relays.discard)
         if client.fileno() >= 0:
             self._relays.add(relay)
@@ -94,6 +94,13 @@ class OutboundForwarder:
         servers = self._resolvers.servers() if port == _DNS else ("",)
         host = host_address() if destination[0] in self.gateways else ""
         return target_for(destination, self.gateways, servers[0], host)
+
+
+def _stream() -> socket.socket | None:
+    try:
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    except OSError:  # out of descriptors
+        return None
 
 
 def _listener(port: int) -> socket.socket:

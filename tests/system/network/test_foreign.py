@@ -1,5 +1,6 @@
 """Living beside packet filters that drop what is forwarded: iptables, plain nft, and dockerd."""
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -128,6 +129,24 @@ def test_a_chain_that_accepts_is_no_blocker(playground: Playground) -> None:
     sock = netns.inside(playground.host, lambda: NetlinkSocket.open(NETFILTER))
     with sock:
         assert foreign.find(sock) == []
+
+
+def test_a_firewall_that_comes_later_is_seen_at_the_next_join(playground: Playground) -> None:
+    box = playground.sandbox()
+
+    async def story() -> None:
+        ports = await NetProcess.open(playground.folder)
+        driver = BridgeDriver("e" * 64, BridgeSockets.open(), ports, own_netns=False)
+        await driver.restore([NET])
+        await asyncio.to_thread(subprocess.run, DROPPING["iptables"][0], check=True)
+        await driver.join(NET, WEB, box)
+        await driver.join(NET, WEB, box)
+        await ports.close()
+
+    playground.run(story)
+    assert on(playground.host, "iptables", "-S").count("wherry:eeeeeeeeeeee:wherry0") == 2
+    with Server(playground.world, 99):
+        assert ask(box.netns_fd, WORLD, 99) == HOST
 
 
 def test_an_accept_never_reaches_into_dockerds_networks() -> None:

@@ -2,14 +2,19 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+import wherry
 from wherry.kit.errors import Conflict, NotPermitted, Unavailable
 from wherry.network.ports import PortBinding
 from wherry.network.process_handle import NetProcess
@@ -165,6 +170,44 @@ async def test_udp_is_relayed_for_several_clients(folder: str) -> None:
         for client in clients:
             client.close()
     await handle.shutdown()
+
+
+async def test_running_out_of_descriptors_ends_nothing(folder: str, target: Target) -> None:
+    handle = await NetProcess.open(folder)
+    wanted = (PortBinding("tcp", target.port), PortBinding("udp", target.port))
+    ports = await handle.publish("e", "127.0.0.1", wanted)
+    tcp, udp = ports[0].host_port, ports[-1].host_port
+    pid = process_id(folder)
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    in_use = len(os.listdir(f"/proc/{pid}/fd"))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (in_use + 5, limits[1]))
+    clients = [socket.socket() for _ in range(30)]
+    senders = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(30)]
+    for client, sender in zip(clients, senders, strict=True):
+        client.setblocking(False)
+        client.connect_ex(("127.0.0.1", tcp))
+        sender.sendto(b"x", ("127.0.0.1", udp))
+    await asyncio.sleep(0.2)
+    for sock in (*clients, *senders):
+        sock.close()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+    assert await target.reached_by(tcp) == b"hello"
+    assert process_id(folder) == pid
+    await handle.shutdown()
+
+
+def test_the_process_imports_the_standard_library_only() -> None:
+    source = str(Path(wherry.__file__).parent.parent)
+    code = (
+        f"import sys; sys.path.insert(0, {source!r}); import wherry.network.process; "
+        "print(*sorted(sys.modules))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
+    modules = set(
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert "wherry.network.relay" in modules
+    assert not modules & {"msgspec", "asyncio", "logging", "ssl", "subprocess", "ipaddress"}
 
 
 async def test_a_second_process_for_one_engine_is_refused(folder: str) -> None:
