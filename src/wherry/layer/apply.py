@@ -18,6 +18,7 @@ _libc = ctypes.CDLL(None, use_errno=True)  # unlike linux.libc: lets other threa
 class Applied(NamedTuple):
     """What was unpacked. Sizes in bytes; `digest` and `size` are of the stream as it was read.
 
+    content_size: of the files and links' texts alone: what Docker calls a layer's size.
     skipped: what could not be had here and why, one line each, the first thousand of
     `skipped_count`.
     """
@@ -29,6 +30,7 @@ class Applied(NamedTuple):
     size: int
     skipped: tuple[str, ...] = ()
     skipped_count: int = 0
+    content_size: int = 0
 
 
 def apply(
@@ -64,6 +66,7 @@ def apply(
         intake.stored.size,
         tuple(skipped[:_SKIPPED_LISTED]),
         len(skipped),
+        extractor.content_size,
     )
 
 

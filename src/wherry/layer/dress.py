@@ -14,6 +14,8 @@ OWNER = "user.wherry.owner"
 _OURS = ("trusted.overlay.", "user.overlay.", OWNER)
 _SPECIAL = 0o7000
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES)
+_REFUSED = (*_UNSUPPORTED, errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.ENOSPC)
+"""ENOSPC too: on ext4 it says that a file's attributes do not fit into their block."""
 
 
 class Dresser:
@@ -93,7 +95,7 @@ class Dresser:
             try:
                 os.setxattr(target, name, value, follow_symlinks=follow)
             except OSError as error:
-                if error.errno not in _UNSUPPORTED:
+                if error.errno not in _REFUSED:
                     raise
                 self.skipped.append(f"{entry.name}: xattr {name} ({error.strerror})")
 

@@ -53,6 +53,7 @@ class Extractor:
         self._place = Place(root_fd, prefix, self._make_forgotten)
         self._folders: dict[str, tuple[int, int]] = {}
         self.entries = 0
+        self.content_size = 0
 
     def unpack(self, reader: TarReader) -> None:
         """All entries. Raises BrokenArchive, NotReplaceable, Unavailable, NotPermitted."""
@@ -110,6 +111,7 @@ class Extractor:
         except FileExistsError:
             self._make_way(base)
             descriptor = os.open(base, _NEW, mode, dir_fd=self._place.fd)
+        self.content_size += entry.real_size
         try:
             reader.copy_to(descriptor, entry)
             self._dresser.file(descriptor, entry)
@@ -120,6 +122,7 @@ class Extractor:
         if not entry.link:
             raise BrokenArchive(f"symbolic link {entry.name[:300]!r} has no target")
         self._create(base, lambda fd: os.symlink(entry.link, base, dir_fd=fd))
+        self.content_size += len(os.fsencode(entry.link))
         self._dresser.other(self._place.fd, base, entry, True)
 
     def _node(self, base: str, entry: Entry) -> None:

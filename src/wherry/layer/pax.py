@@ -8,6 +8,8 @@ from typing import NamedTuple
 from wherry.layer.errors import BrokenArchive
 from wherry.layer.header import number
 
+MAX_SIZE = (1 << 63) - 1
+"""Largest file size that the kernel can express."""
 MAX_BYTES = 4 << 20
 """Largest extended header, long name or sparse map that is read into memory."""
 XATTR = "SCHILY.xattr."
@@ -83,8 +85,10 @@ def nanoseconds(value: bytes) -> int:
 
 
 def xattrs(values: dict[str, bytes]) -> tuple[tuple[str, bytes], ...]:
-    """The extended attributes among the records."""
+    """The extended attributes among the records. Raises BrokenArchive (NUL in a name)."""
     start = len(XATTR)
+    if any("\0" in key for key in values):
+        raise BrokenArchive("broken extended tar header: a NUL byte in a name")
     return tuple((key[start:], value) for key, value in values.items() if key.startswith(XATTR))
 
 
@@ -118,5 +122,5 @@ def check_segments(segments: Segments, stored: int, real_size: int) -> None:
             raise BrokenArchive("broken sparse map: segments overlap")
         position = offset + length
         total += length
-    if position > real_size or total != stored:
+    if not position <= real_size <= MAX_SIZE or total != stored:
         raise BrokenArchive("broken sparse map: it does not fit the size of the file")

@@ -9,7 +9,7 @@ from wherry.layer.errors import BrokenArchive
 from wherry.layer.header import BLOCK, WITHOUT_DATA, ZEROS, Header
 from wherry.layer.source import Source, write_all
 
-_MAX_SIZE = (1 << 63) - 1
+_MAX_DEVICE = (1 << 32) - 1
 _MAX_ID = (1 << 32) - 2  # 2^32-1 means "leave it alone" to chown(2)
 _KINDS = {"\0": "0", "7": "0"}  # V7 and "contiguous" files are regular ones
 _GNU_LONG = ("L", "K")
@@ -177,7 +177,7 @@ class TarReader:
 
 def _bounded(time: int) -> int:
     """Times before 1970 or after 2262 become the epoch, as in Docker."""
-    return time if 0 <= time <= _MAX_SIZE else 0
+    return time if 0 <= time <= pax.MAX_SIZE else 0
 
 
 def _map_number(line: bytes) -> int:
@@ -204,7 +204,9 @@ def _with_records(entry: Entry, everywhere: dict[str, bytes], records: pax.Recor
 
 
 def _check(entry: Entry) -> None:
-    if not 0 <= entry.size <= _MAX_SIZE or entry.real_size > _MAX_SIZE:
+    if not 0 <= entry.size <= pax.MAX_SIZE:
         raise BrokenArchive(f"impossible size {entry.size} of {entry.name[:300]!r}")
     if not (0 <= entry.uid <= _MAX_ID and 0 <= entry.gid <= _MAX_ID):
         raise BrokenArchive(f"impossible owner {entry.uid}:{entry.gid} of {entry.name[:300]!r}")
+    if not all(0 <= part <= _MAX_DEVICE for part in entry.device):
+        raise BrokenArchive(f"impossible device {entry.device} of {entry.name[:300]!r}")

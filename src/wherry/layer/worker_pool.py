@@ -157,4 +157,5 @@ def _applied(reply: dict[str, Any]) -> Applied:
         reply["size"],
         tuple(reply["skipped"]),
         reply["skipped_count"],
+        reply["content_size"],
     )

@@ -82,8 +82,10 @@ def overlay_fault(root: str, userxattr: bool) -> str:
     network = network_filesystem(root)
     if network is not None:
         return f"{network} cannot hold upper directories; move the data root to a local disk"
+    for name in os.listdir(root):
+        if name.startswith("probe."):  # of a process that was killed here
+            remove_path(f"{root}/{name}")
     folder = f"{root}/probe.{os.getpid()}"
-    remove_path(folder)
     os.mkdir(folder, 0o700)
     try:
         return _probe(folder, userxattr)

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from wherry.kit.errors import Conflict, InvalidInput, NotFound
+from wherry.kit.errors import Conflict, Corrupt, InvalidInput, NotFound
 from wherry.kit.failpoints import reach
 from wherry.kit.files import sync_folder
 from wherry.linux.tree import Usage, remove_path, usage
@@ -51,14 +51,17 @@ class Shelf:
     def _load(self) -> None:
         for kind in _KINDS:
             for key in os.listdir(f"{self._root}/{kind}"):
-                number = int(os.readlink(f"{self._root}/{kind}/{key}"))
+                number = _number(f"{self._root}/{kind}/{key}")
                 self._records[key] = Record(number, self._read_parent(number), kind)
-        numbers = [int(name) for name in os.listdir(f"{self._root}/s")]
-        self._last = max(numbers, default=0)
+        self._last = max(self._directories(), default=0)
+
+    def _directories(self) -> list[int]:
+        """The numbers in `s`; what else lies there is not ours and is left alone."""
+        return [int(name) for name in os.listdir(f"{self._root}/s") if name.isdecimal()]
 
     def _read_parent(self, number: int) -> int | None:
         try:
-            return int(os.readlink(f"{self.folder(number)}/parent"))
+            return _number(f"{self.folder(number)}/parent")
         except FileNotFoundError:
             return None
 
@@ -212,7 +215,14 @@ class Shelf:
                         os.unlink(f"{self._root}/{record.kind}/{key}")
                     del self._records[key]
                     removed += 1
-            stale = [name for name in os.listdir(f"{self._root}/s") if int(name) not in kept]
-        for name in stale:
-            remove_path(self.folder(int(name)))
+            stale = [number for number in self._directories() if number not in kept]
+        for number in stale:
+            remove_path(self.folder(number))
         return removed + len(stale)
+
+
+def _number(link: str) -> int:
+    text = os.readlink(link)
+    if not text.isdecimal():
+        raise Corrupt(f"{link} should name a snapshot's number and says {text[:80]!r}")
+    return int(text)

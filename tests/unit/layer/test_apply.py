@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from wherry.kit.errors import Unavailable, WherryError
 from wherry.layer.apply import sync
@@ -31,6 +33,7 @@ def test_a_layer_with_everything(kit: Any, tree: Tree) -> None:
     assert applied.diff_size == len(data)
     assert applied.digest == "sha256:" + hashlib.sha256(gzip.compress(data)).hexdigest()
     assert (applied.entries, applied.skipped) == (6, ())
+    assert applied.content_size == len("content" + "../usr/file" + "x")
     assert tree(kit.target) == {
         "abs": ("dir", 0o755),
         "abs/forgotten": ("dir", 0o755),
@@ -255,6 +258,80 @@ def test_a_huge_sparse_file_is_refused_by_the_kernel_not_by_memory(kit: Any) -> 
     headers = {"GNU.sparse.map": f"0,1,{(1 << 62)},1", "GNU.sparse.size": str((1 << 62) + 1)}
     with pytest.raises(BrokenArchive):
         kit.apply(kit.member("f", content=b"xy", pax_headers=headers))
+
+
+ODD = st.sampled_from([b"\x80" + b"\xff" * 11, b"../x" + bytes(99), b"S", b"Z", b"x", b"L", b"g"])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_a_header_says_it_is_unpacked_or_refused(kit: Any, data: st.DataObject) -> None:
+    """Fields replaced by others, with a right checksum; no error but ours, nothing outside."""
+    m = kit.member
+    headers = {"SCHILY.xattr.user.x": "v" * 20, "path": "p" * 110}
+    raw = kit.archive(
+        m("d/", "5"),
+        m("d/f", content=b"x" * 700),
+        m("l", "1", linkname="d/f"),
+        m("q", pax_headers=headers),
+    )
+    at = data.draw(
+        st.sampled_from([n for n in range(0, len(raw), 512) if raw[n + 257 : n + 262] == b"ustar"])
+    )
+    block = bytearray(raw[at : at + 512])
+    for start, width in data.draw(
+        st.lists(
+            st.sampled_from(
+                [
+                    (0, 100),
+                    (100, 8),
+                    (108, 8),
+                    (116, 8),
+                    (124, 12),
+                    (136, 12),
+                    (156, 1),
+                    (157, 100),
+                    (329, 8),
+                    (337, 8),
+                    (345, 155),
+                ]
+            ),
+            max_size=3,
+        )
+    ):
+        value = data.draw(st.one_of(st.binary(min_size=width, max_size=width), ODD))
+        value = value[:width].ljust(width, b"\0")
+        block[start : start + width] = value
+    block[148:156] = b"%06o\0 " % (sum(block) - sum(block[148:156]) + 256)
+    try:
+        kit.apply(raw[:at] + bytes(block) + raw[at + 512 :])
+    except WherryError as error:
+        assert str(error)
+    kit.assert_outside_untouched()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"SCHILY.xattr.user.a\0b": "x"},
+        {"SCHILY.xattr.user." + "n" * 300: "x"},
+        {"SCHILY.xattr.user.big": "v" * 100_000},
+        {"GNU.sparse.map": "0,0", "GNU.sparse.size": "9" * 20},
+        {"GNU.sparse.map": "9" * 20 + ",0", "GNU.sparse.size": "9" * 20},
+        {"size": "9" * 20},
+        {"mtime": "9" * 20},
+        {"uid": "9" * 20},
+        {"path": "a\0b"},
+    ],
+    ids=lambda headers: next(iter(headers))[:30],
+)
+def test_absurd_extended_headers(kit: Any, headers: dict[str, str]) -> None:
+    try:
+        applied = kit.apply(kit.member("f", pax_headers=headers))
+    except BrokenArchive as error:
+        assert str(error)
+    else:
+        assert applied.skipped_count == 1 or "mtime" in headers
 
 
 def test_a_limit_of_the_file_size_is_told_with_the_name(kit: Any) -> None:
