@@ -25,6 +25,7 @@ from wherry.layer import diff
 from wherry.layer.apply import apply
 from wherry.linux.mount import Mount, detached
 from wherry.linux.namespace import in_user_namespace
+from wherry.linux.tree import remove_path
 from wherry.snapshot.choose import choose, overlay_fault
 from wherry.snapshot.copydir import CopyDir
 from wherry.snapshot.overlay import Overlay, lower_options
@@ -479,4 +480,6 @@ def test_all_of_this_in_a_user_namespace(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[-4000:]
         assert "no overlayfs" not in done.stdout
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        remove_path(
+            str(home)
+        )  # overlayfs leaves directories of mode 000, which rmtree cannot enter
