@@ -3,6 +3,7 @@
 The other CLI is the oracle; both talk to a server that only writes down what it is asked.
 """
 
+import json
 import os
 import shlex
 import shutil
@@ -466,6 +467,19 @@ def test_other_commands_ask_the_same(
     assert [told(item) for item in plain(ours.asked)] == [
         told(item) for item in plain(theirs.asked)
     ]
+
+
+@pytest.mark.parametrize("line", ["busybox", "-e HTTP_PROXY=own busybox", "-e no_proxy busybox"])
+def test_proxies_of_the_configuration(
+    line: str, recorder: Recorder, place: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (place / "config").mkdir()
+    default = {"httpProxy": "http://p:1", "noProxy": "a,b"}
+    settings = json.dumps({"proxies": {"default": default}})
+    (place / "config/config.json").write_text(settings)
+    words = ["create", *shlex.split(line)]
+    theirs, ours = run_docker(recorder, words), run_wherry(recorder, words, capfd)
+    assert plain(ours.asked) == plain(theirs.asked)
 
 
 @pytest.mark.parametrize("line", STRICTER)

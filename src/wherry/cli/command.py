@@ -113,6 +113,16 @@ class Command(click.Command):
             formatter.dedent()
 
 
+LATER = frozenset(
+    (
+        "build", "builder", "buildx", "completion", "compose", "config", "context", "login",
+        "logout", "manifest", "network", "node", "plugin", "prune", "push", "search", "secret",
+        "service", "stack", "swarm", "trust", "volume",
+    )
+)  # fmt: skip
+"""Docker's commands that are known, but not here yet."""
+
+
 class Entry(NamedTuple):
     """Where a command is: module (below wherry.cli), attribute, and its line in the help."""
 
@@ -172,6 +182,8 @@ class Group(click.Group):
 
     def _unknown(self, ctx: click.Context, name: str) -> str:
         path = ctx.command_path
+        if name in LATER:
+            return f"{path} {name} is not part of this release; {path} --help lists what is"
         if ctx.parent is None:
             return f"{path}: '{name}' is not a {path} command.\nSee '{path} --help'"
         return f"{path}: unknown command {name!r}\nSee '{path} --help'"

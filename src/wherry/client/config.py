@@ -53,6 +53,19 @@ def read_config(path: str) -> Config:
     return Config(Document(value))
 
 
+def proxies(config: Config, host: str) -> dict[str, str]:
+    """The proxy variables that new containers of this engine get, in both spellings."""
+    every = config.document.child("proxies")
+    chosen = every.child(host) if host in every.raw else every.child("default")
+    found = {}
+    for field in ("httpProxy", "httpsProxy", "noProxy", "ftpProxy", "allProxy"):
+        name = field.removesuffix("Proxy") + "_proxy"
+        for spelled in (name.upper(), name):
+            if chosen.text(field):
+                found[spelled] = chosen.text(field)
+    return found
+
+
 def read_context(folder: str, name: str) -> Context | None:
     """A context from Docker's store; None where there is none of that name."""
     import hashlib

@@ -12,6 +12,7 @@ from wherry.cli.container.settings import Settings
 from wherry.cli.image.pulling import pull_messages
 from wherry.cli.session import Session, describe
 from wherry.client import containers
+from wherry.client.config import proxies
 from wherry.client.document import Json
 from wherry.kit.errors import InvalidInput, NotFound, WherryError
 from wherry.oci import reference as references
@@ -21,9 +22,14 @@ def create(session: Session, arguments: list[str], **values: object) -> None:
     """Make a container and print its id."""
     settings = Settings(values)
     with usage_errors("create"):
-        body = build(settings, arguments[0], arguments[1:])
+        body = build(settings, arguments[0], arguments[1:], session_proxies(session))
         check_pull(settings.text("pull"))
     session.print(make(session, settings, body))
+
+
+def session_proxies(session: Session) -> dict[str, str]:
+    """The proxy variables of the configuration for this engine."""
+    return proxies(session.config, str(session.endpoint))
 
 
 @contextlib.contextmanager

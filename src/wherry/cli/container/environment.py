@@ -1,7 +1,7 @@
 """Variables and labels from flags and files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from wherry.kit.errors import InvalidInput
 
@@ -9,6 +9,12 @@ from wherry.kit.errors import InvalidInput
 def variables(files: Sequence[str], given: Sequence[str]) -> list[str]:
     """`--env-file` and `-e`, the latter last so that they win. Raises InvalidInput."""
     return [line for path in files for line in _lines(path, inherit=True)] + list(given)
+
+
+def with_proxies(given: Sequence[str], proxies: Mapping[str, str]) -> list[str]:
+    """`-e` with the proxies of the configuration, where they are not given."""
+    named = {line.partition("=")[0] for line in given}
+    return [*given, *(f"{name}={proxies[name]}" for name in proxies if name not in named)]
 
 
 def labels(files: Sequence[str], given: Sequence[str]) -> dict[str, str]:

@@ -1,20 +1,21 @@
 """`wherry kill`."""
 
 from wherry.cli.command import Arity, Command
-from wherry.cli.each import each
+from wherry.cli.each import each_at_once
 from wherry.cli.flags import text
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 
 
 def kill(session: Session, arguments: list[str], *, signal: str) -> None:
     """Kill one or more running containers."""
 
-    def one(name: str) -> str:
-        containers.kill(session.client, name, signal)
+    def one(client: Client, name: str) -> str:
+        containers.kill(client, name, signal)
         return name
 
-    each(session, arguments, one)
+    each_at_once(session, arguments, one)
 
 
 command = Command(

@@ -1,19 +1,20 @@
 """`wherry pause`."""
 
 from wherry.cli.command import Arity, Command
-from wherry.cli.each import each
+from wherry.cli.each import each_at_once
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 
 
 def pause(session: Session, arguments: list[str]) -> None:
     """Pause all processes within one or more containers."""
 
-    def one(name: str) -> str:
-        containers.pause(session.client, name)
+    def one(client: Client, name: str) -> str:
+        containers.pause(client, name)
         return name
 
-    each(session, arguments, one)
+    each_at_once(session, arguments, one)
 
 
 command = Command(

@@ -1,10 +1,11 @@
 """`wherry rm`."""
 
 from wherry.cli.command import Arity, Command, Failed
-from wherry.cli.each import each
+from wherry.cli.each import each_at_once
 from wherry.cli.flags import switch
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 from wherry.kit.errors import NotFound
 
 
@@ -13,19 +14,19 @@ def remove(
 ) -> None:
     """Remove one or more containers; one that is gone already is no error for `--force`."""
 
-    def one(name: str) -> str:
+    def one(client: Client, name: str) -> str:
         bare = name.strip("/")
         if not bare:
             raise Failed("Container name cannot be empty")
         try:
-            containers.remove(session.client, bare, force=force, volumes=volumes, link=link)
+            containers.remove(client, bare, force=force, volumes=volumes, link=link)
         except NotFound as error:
             if not force:
                 raise
             session.complain(str(error))
         return name
 
-    each(session, arguments, one)
+    each_at_once(session, arguments, one)
 
 
 command = Command(

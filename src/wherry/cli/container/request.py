@@ -17,7 +17,9 @@ _MAC = re.compile(r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}")
 _SPACE = re.compile(r'("(?:\\.|[^"\\])*")|\s+')
 
 
-def build(settings: Settings, image: str, command: Sequence[str]) -> dict[str, Json]:
+def build(
+    settings: Settings, image: str, command: Sequence[str], proxies: Mapping[str, str]
+) -> dict[str, Json]:
     """The create request. Raises InvalidInput in Docker's words."""
     bindings = ports.published(settings.texts("publish"))
     attachments = settings.many("network", Attachment)
@@ -32,6 +34,7 @@ def build(settings: Settings, image: str, command: Sequence[str]) -> dict[str, J
     )
     return {
         **_config(settings, image, command, bindings),
+        "Env": _or_null(_environment(settings, proxies)),
         "HostConfig": host,
         "NetworkingConfig": {"EndpointsConfig": networks.endpoints(attachments, flags)},
     }
@@ -51,7 +54,6 @@ def _config(
         "Tty": settings.on("tty"),
         "OpenStdin": settings.on("interactive"),
         "StdinOnce": stdin and settings.on("interactive"),
-        "Env": _or_null(environment.variables(settings.texts("env_file"), settings.texts("env"))),
         "Cmd": _or_null(command),
         "Image": image,
         "Volumes": {path: {} for path in volumes(settings.texts("volume")).anonymous},
@@ -76,6 +78,11 @@ def _optional(settings: Settings, bindings: list[ports.Binding]) -> dict[str, Js
     if settings.given("stop_timeout"):
         made["StopTimeout"] = settings.number("stop_timeout")
     return made
+
+
+def _environment(settings: Settings, proxies: Mapping[str, str]) -> list[str]:
+    given = environment.with_proxies(settings.texts("env"), proxies)
+    return environment.variables(settings.texts("env_file"), given)
 
 
 def _attached(settings: Settings) -> tuple[bool, bool, bool]:

@@ -5,13 +5,14 @@ from wherry.cli.each import each
 from wherry.cli.flags import number
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 
 
 def restart(session: Session, arguments: list[str], *, time: int | None) -> None:
     """Restart one or more containers."""
 
-    def one(name: str) -> str:
-        containers.restart(session.client, name, time)
+    def one(client: Client, name: str) -> str:
+        containers.restart(client, name, time)
         return name
 
     each(session, arguments, one)

@@ -2,7 +2,13 @@
 
 from wherry.cli import attachment
 from wherry.cli.command import Arity, Command, Failed
-from wherry.cli.container.create import check_pull, engine_errors, make, usage_errors
+from wherry.cli.container.create import (
+    check_pull,
+    engine_errors,
+    make,
+    session_proxies,
+    usage_errors,
+)
 from wherry.cli.container.options import CREATE
 from wherry.cli.container.request import build
 from wherry.cli.container.settings import Settings
@@ -13,13 +19,14 @@ from wherry.client import containers
 from wherry.client.connection import Hijacked
 from wherry.client.containers import Streams
 from wherry.client.document import Document, Json
+from wherry.kit.errors import WherryError
 
 
 def run(session: Session, arguments: list[str], **values: object) -> None:
     """Run a command in a new container."""
     settings = Settings(values)
     with usage_errors("run"):
-        body = build(settings, arguments[0], arguments[1:])
+        body = build(settings, arguments[0], arguments[1:], session_proxies(session))
         check_pull(settings.text("pull"))
     _fit_detach(settings, body)
     keys_text, keys = attachment.detach_keys(session, settings.text("detach_keys"))
@@ -84,7 +91,10 @@ def _attach(session: Session, container: str, plan: Plan, keys: str) -> Hijacked
 
 def end_with(waiting: containers.Waiting) -> None:
     """Wait for the container's end and make its exit code ours. Raises Failed."""
-    result = waiting.result()
+    try:
+        result = waiting.result()
+    except WherryError as error:
+        raise Failed(f"wherry: error waiting for container: {error}", 125) from error
     if result.error:
         raise Failed(f"wherry: error waiting for container: {result.error}", 125)
     if result.code:

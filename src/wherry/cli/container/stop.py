@@ -1,20 +1,21 @@
 """`wherry stop`."""
 
 from wherry.cli.command import Arity, Command
-from wherry.cli.each import each
+from wherry.cli.each import each_at_once
 from wherry.cli.flags import number
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 
 
 def stop(session: Session, arguments: list[str], *, time: int | None) -> None:
     """Stop one or more running containers."""
 
-    def one(name: str) -> str:
-        containers.stop(session.client, name, time)
+    def one(client: Client, name: str) -> str:
+        containers.stop(client, name, time)
         return name
 
-    each(session, arguments, one)
+    each_at_once(session, arguments, one)
 
 
 command = Command(

@@ -1,19 +1,20 @@
 """`wherry unpause`."""
 
 from wherry.cli.command import Arity, Command
-from wherry.cli.each import each
+from wherry.cli.each import each_at_once
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 
 
 def unpause(session: Session, arguments: list[str]) -> None:
     """Unpause all processes within one or more containers."""
 
-    def one(name: str) -> str:
-        containers.unpause(session.client, name)
+    def one(client: Client, name: str) -> str:
+        containers.unpause(client, name)
         return name
 
-    each(session, arguments, one)
+    each_at_once(session, arguments, one)
 
 
 command = Command(

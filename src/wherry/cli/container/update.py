@@ -8,6 +8,7 @@ from wherry.cli.each import each
 from wherry.cli.flags import text
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 from wherry.client.document import Json
 
 
@@ -25,8 +26,8 @@ def update(session: Session, arguments: list[str], **values: object) -> None:
         "RestartPolicy": restart_policy(policy) if policy else None,
     }
 
-    def one(name: str) -> str:
-        for warning in containers.update(session.client, name, body):
+    def one(client: Client, name: str) -> str:
+        for warning in containers.update(client, name, body):
             session.complain(warning)
         return name
 

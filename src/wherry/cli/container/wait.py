@@ -4,13 +4,14 @@ from wherry.cli.command import Arity, Command, Failed
 from wherry.cli.each import each
 from wherry.cli.session import Session
 from wherry.client import containers
+from wherry.client.client import Client
 
 
 def wait(session: Session, arguments: list[str]) -> None:
     """Block until one or more containers stop, then print their exit codes."""
 
-    def one(name: str) -> str:
-        result = containers.wait(session.client, name).result()
+    def one(client: Client, name: str) -> str:
+        result = containers.wait(client, name).result()
         if result.error:
             raise Failed(result.error)
         return str(result.code)
