@@ -22,13 +22,13 @@ def is_here() -> bool:
 
 
 @contextmanager
-def dockerd() -> Iterator[str]:
-    """A running daemon with the image `busybox`; its address."""
+def dockerd(*more: str) -> Iterator[str]:
+    """A running daemon with the image `busybox` and more flags; its address."""
     with tempfile.TemporaryDirectory(prefix="oracle-", ignore_cleanup_errors=True) as name:
         root = Path(name)
         host = f"unix://{root}/docker.sock"
         with open(root / "log", "wb") as log:
-            daemon = subprocess.Popen(_command(root, host), stdout=log, stderr=log)
+            daemon = subprocess.Popen([*_command(root, host), *more], stdout=log, stderr=log)
         try:
             _await(host, daemon, root / "log")
             _import(host, root)
