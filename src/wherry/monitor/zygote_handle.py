@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -13,8 +12,8 @@ import wherry
 from wherry.kit.errors import InvalidInput, Unavailable
 from wherry.linux import fdpass
 from wherry.monitor.protocol import Fields, LaunchRequest
+from wherry.runtime.protect import sealed_copy
 
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_RUNTIME_DIR", "WHERRY_FAILPOINTS")
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]);from wherry.monitor.zygote import serve; serve()"
@@ -147,21 +146,6 @@ def _spawn(path: str, sock: int) -> int:
         return os.posix_spawn(program, argv, environment, file_actions=actions)
     finally:
         os.close(sealed)
-
-
-def sealed_copy(path: str) -> int:
-    """A memory file with the bytes of a program that nobody can change any more."""
-    copy = os.memfd_create(os.path.basename(path), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        with open(path, "rb") as source:
-            size = os.fstat(source.fileno()).st_size
-            while size > 0:
-                size -= os.sendfile(copy, source.fileno(), None, size)
-        fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
-    except BaseException:
-        os.close(copy)
-        raise
-    return copy
 
 
 def _fields(data: bytes) -> Fields:
