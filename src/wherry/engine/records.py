@@ -67,12 +67,14 @@ class ImageRecord(Record, frozen=True):
     chain: tuple[Digest, ...]
     """Chain ids of its layers, lowest first; the snapshots are named by them."""
     size: int
-    """Bytes of its unpacked layers."""
+    """Bytes of the files in its layers, as Docker counts them."""
     created: int
     """When it came to this engine, ns."""
     parent: str = ""
     repo_digests: tuple[str, ...] = ()
     provenance: tuple[Provenance, ...] = ()
+    layer_sizes: tuple[int, ...] = ()
+    """Bytes of each layer's files, in the order of `chain`."""
     owners: Literal["real", "recorded"] = "real"
     """`recorded`: unpacked under one id; true owners are in the files' attributes."""
 

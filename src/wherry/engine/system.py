@@ -138,13 +138,13 @@ async def df(engine: Engine) -> system.DiskUsage:
         _with_users(engine, each) for each in await list_images(engine, Filters(), shared_size=True)
     ]
     containers = await list_containers(engine, True, 0, True, Filters())
-    names = {name for image in engine.catalog for name in image.chain}
-
-    def total() -> int:
-        return sum(engine.snapshots.usage(name).bytes for name in names)
-
+    layers = {
+        name: size
+        for image in engine.catalog
+        for name, size in zip(image.chain, image.layer_sizes, strict=True)
+    }
     return system.DiskUsage(
-        layers_size=await engine.lanes.long(total),
+        layers_size=sum(layers.values()),
         images=tuple(images),
         containers=tuple(containers),
         volumes=await with_usage(engine),
@@ -156,7 +156,9 @@ def _with_users(engine: Engine, image: ImageSummary) -> ImageSummary:
     users = sum(container.record.image == image.id for container in engine.containers)
     mine = next(each for each in engine.catalog if each.id == image.id)
     others = {name for each in engine.catalog if each.id != image.id for name in each.chain}
-    shared = sum(engine.snapshots.usage(name).bytes for name in mine.chain if name in others)
+    shared = sum(
+        size for name, size in zip(mine.chain, mine.layer_sizes, strict=True) if name in others
+    )
     return msgspec.structs.replace(image, containers=users, shared_size=shared)
 
 

@@ -93,6 +93,13 @@ class Catalog:
         except KeyError:
             raise NoSuchImage(id) from None
 
+    def layer_size(self, name: Digest) -> int | None:
+        """Bytes of the files in a layer, by chain id; None where no image has it."""
+        for image in self._images.values():
+            if name in image.chain and image.layer_sizes:
+                return image.layer_sizes[image.chain.index(name)]
+        return None
+
     def id_or_none(self, text: str) -> Digest | None:
         """The id of what a name means now, None where it means nothing."""
         try:

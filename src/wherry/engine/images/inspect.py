@@ -9,7 +9,6 @@ from wherry.engine import storage
 from wherry.engine.engine import Engine
 from wherry.engine.images.config import image_config
 from wherry.engine.images.listing import created_at
-from wherry.engine.records import ImageRecord
 from wherry.kit import clock
 from wherry.oci.config import ImageConfig, ProcessConfig
 
@@ -58,7 +57,7 @@ async def history(engine: Engine, name: str) -> list[HistoryEntry]:
     """Newest step first; sizes are of the unpacked layers. Raises NoSuchImage."""
     image = engine.catalog.find(name).image
     config = await image_config(engine, image)
-    sizes = iter(await engine.lanes.files(_layer_sizes, engine, image))
+    sizes = iter(image.layer_sizes)
     entries = [
         HistoryEntry(
             comment=step.comment,
@@ -73,7 +72,3 @@ async def history(engine: Engine, name: str) -> list[HistoryEntry]:
         tags = tuple(tag.familiar for tag in engine.catalog.tags_of(image.id)) or None
         entries[-1] = msgspec.structs.replace(entries[-1], id=image.id, tags=tags)
     return entries[::-1]
-
-
-def _layer_sizes(engine: Engine, image: ImageRecord) -> list[int]:
-    return [engine.snapshots.usage(name).bytes for name in image.chain]

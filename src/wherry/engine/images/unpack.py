@@ -43,16 +43,16 @@ async def unpack(
             f"image {image.id} has {len(image.layers)} layers and {len(diff_ids)} diff ids"
         )
     chain = tuple(digests.chain_id(diff_ids[: n + 1]) for n in range(len(diff_ids)))
-    size = 0
-    for number, name in enumerate(chain):
-        size += await _layer(
-            engine, image, number, name, chain[number - 1] if number else None, told
-        )
+    sizes = [
+        await _layer(engine, image, number, name, chain[number - 1] if number else None, told)
+        for number, name in enumerate(chain)
+    ]
     return ImageRecord(
         id=image.id,
         manifest=image.digest,
         chain=chain,
-        size=size,
+        size=sum(sizes),
+        layer_sizes=tuple(sizes),
         created=clock.now(),
         repo_digests=repo_digests,
         provenance=provenance,
@@ -65,6 +65,7 @@ async def _layer(
 ) -> int:
     """One layer's snapshot, and its size in bytes. Two who want the same wait for each other."""
     layer = image.layers[number]
+    size: int | None = None
     async with engine.unpacking.setdefault(name, asyncio.Lock()):
         if not await engine.lanes.files(storage.exists, engine.snapshots, name):
             told(layer.digest, "Extracting")
@@ -78,9 +79,13 @@ async def _layer(
                 )
             failpoints.reach("unpack.before-commit")
             await engine.lanes.long(engine.snapshots.commit, name, _key(name))
+            size = applied.content_size
         told(layer.digest, "Pull complete")
-    usage = await engine.lanes.files(engine.snapshots.usage, name)
-    return usage.bytes
+    if size is None:
+        size = engine.catalog.layer_size(name)
+    if size is None:  # unpacked by a run that died before it recorded the image
+        size = (await engine.lanes.long(engine.snapshots.usage, name)).bytes
+    return size
 
 
 async def _apply(engine: Engine, blob: Digest, name: Digest, parent: Digest | None) -> Applied:
