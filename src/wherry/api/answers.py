@@ -9,6 +9,7 @@ from aiohttp import web
 
 import wherry
 from wherry.api.call import Call
+from wherry.api.closing import closing
 from wherry.dockerapi.encode import encode_json, encode_tree
 from wherry.dockerapi.system import ErrorAnswer
 from wherry.dockerapi.version import MAXIMUM, ApiVersion
@@ -60,8 +61,9 @@ async def stream(
 ) -> web.StreamResponse:
     """Pieces as they come; the head goes out at once. An error in their midst ends the stream."""
     response = await open_stream(call, content_type, **headers)
-    async for piece in pieces:
-        await response.write(piece)
+    async with closing(pieces):
+        async for piece in pieces:
+            await response.write(piece)
     await response.write_eof()
     return response
 
@@ -86,10 +88,11 @@ async def json_lines(
     """
     response = await open_stream(call, JSON) if eager else None
     try:
-        async for value in values:
-            if response is None:
-                response = await open_stream(call, JSON)
-            await response.write(encode_json(value)[:-1] + end)
+        async with closing(values):
+            async for value in values:
+                if response is None:
+                    response = await open_stream(call, JSON)
+                await response.write(encode_json(value)[:-1] + end)
     except WherryError as error:
         if response is None:
             raise

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from wherry.api import answers
 from wherry.api.call import Call
+from wherry.api.closing import closing
 from wherry.api.hijack import Hijacked
 from wherry.api.routes import HijackRoute, Route
 from wherry.api.times import moment
@@ -25,14 +26,14 @@ async def wait_container(engine: Engine, call: Call) -> web.StreamResponse:
     modern = call.version >= (1, 30)
     condition = call.text("condition") if modern else ""
     pending = await wait(engine, call.name, condition)
-    if not modern:
-        async for answer in pending:
-            return answers.json_answer(answer)
-    response = await answers.open_stream(call, answers.JSON)
-    async for answer in pending:
-        silent = condition == "removed" and call.version < (1, 34) and answer.error is not None
-        if not silent:  # before 1.34 a failed removal was told by saying nothing
-            await response.write(encode_json(answer))
+    async with closing(pending):
+        if not modern:
+            return answers.json_answer(await anext(pending))
+        response = await answers.open_stream(call, answers.JSON)
+        answer = await anext(pending)
+    silent = condition == "removed" and call.version < (1, 34) and answer.error is not None
+    if not silent:  # before 1.34 a failed removal was told by saying nothing
+        await response.write(encode_json(answer))
     await response.write_eof()
     return response
 
@@ -64,8 +65,9 @@ async def container_logs(engine: Engine, call: Call) -> web.StreamResponse:
 async def _with_errors(pieces: AsyncIterator[bytes], framed: bool) -> AsyncIterator[bytes]:
     """An error in the midst of a log is told within it, as dockerd does."""
     try:
-        async for piece in pieces:
-            yield piece
+        async with closing(pieces):
+            async for piece in pieces:
+                yield piece
     except (WherryError, OSError) as error:
         text = f"Error grabbing logs: {error}\n".encode()
         yield frame(SYSTEM, text) if framed else text

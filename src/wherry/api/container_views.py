@@ -8,6 +8,7 @@ from aiohttp import web
 from wherry.api import answers, old_requests, versions
 from wherry.api.answers import json_answer, tree_answer
 from wherry.api.call import Call
+from wherry.api.closing import closing
 from wherry.api.routes import Route
 from wherry.dockerapi.container_answers import UpdateAnswer
 from wherry.dockerapi.containers import UpdateRequest
@@ -44,14 +45,15 @@ async def container_stats(engine: Engine, call: Call) -> web.StreamResponse:
     one_shot = call.version >= (1, 41) and call.flag("one-shot")
     samples = await stats(engine, call.name, streamed, one_shot)
     if not streamed:
-        async for sample in samples:
-            return tree_answer(versions.stats(sample, call.version))
+        async with closing(samples):
+            return tree_answer(versions.stats(await anext(samples), call.version))
     return await answers.stream(call, _sample_lines(samples, call.version), answers.JSON)
 
 
 async def _sample_lines(samples: AsyncIterator[Stats], version: ApiVersion) -> AsyncIterator[bytes]:
-    async for sample in samples:
-        yield encode_tree(versions.stats(sample, version))
+    async with closing(samples):
+        async for sample in samples:
+            yield encode_tree(versions.stats(sample, version))
 
 
 async def update_container(engine: Engine, call: Call) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from aiohttp import web
 from wherry.api import answers, versions
 from wherry.api.answers import json_answer, tree_answer
 from wherry.api.call import Call
+from wherry.api.closing import closing
 from wherry.api.routes import Route
 from wherry.api.times import moment
 from wherry.dockerapi.events import Event
@@ -79,9 +80,10 @@ async def events(engine: Engine, call: Call) -> web.StreamResponse:
 
 async def _known(happened: AsyncIterator[Event], version: ApiVersion) -> AsyncIterator[Event]:
     """Images have a create event since API 1.46."""
-    async for event in happened:
-        if version >= (1, 46) or (event.type, event.action) != ("image", "create"):
-            yield event
+    async with closing(happened):
+        async for event in happened:
+            if version >= (1, 46) or (event.type, event.action) != ("image", "create"):
+                yield event
 
 
 async def login(_engine: Engine, call: Call) -> web.StreamResponse:

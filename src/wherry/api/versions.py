@@ -70,6 +70,17 @@ def at(path: str, change: Change) -> Change:
     return lambda tree: walk(tree, steps)
 
 
+def _endpoints(*names: str) -> Change:
+    """Take fields out of each network; as `at` would, but lists of containers wait for it."""
+
+    def change(tree: Tree) -> None:
+        for endpoint in (tree["NetworkSettings"]["Networks"] or {}).values():
+            for name in names:
+                endpoint.pop(name, None)
+
+    return change
+
+
 def _drop_empty(*names: str) -> Change:
     def change(tree: Tree) -> None:
         for name in names:
@@ -107,11 +118,11 @@ def _volumes_of_1_19(tree: Tree) -> None:
 CONTAINER: Final = (
     since(42, at("HostConfig", _drop_empty("KernelMemory", "KernelMemoryTCP"))),
     before(48, drop("ImageManifestDescriptor")),
-    before(48, at("NetworkSettings.Networks{}", drop("GwPriority"))),
+    before(48, _endpoints("GwPriority")),
     before(46, at("HostConfig.Mounts[].TmpfsOptions", drop("Options"))),
     before(45, _old_aliases),
     before(45, at("HostConfig.Mounts[].VolumeOptions", drop("Subpath"))),
-    before(44, at("NetworkSettings.Networks{}", drop("DNSNames"))),
+    before(44, _endpoints("DNSNames")),
     before(44, at("Config.Healthcheck", drop("StartInterval"))),
     before(
         44,
@@ -128,9 +139,9 @@ CONTAINER: Final = (
 
 SUMMARY: Final = (
     before(48, drop("ImageManifestDescriptor")),
-    before(48, at("NetworkSettings.Networks{}", drop("GwPriority"))),
+    before(48, _endpoints("GwPriority")),
     before(46, at("HostConfig", drop("Annotations"))),
-    before(44, at("NetworkSettings.Networks{}", drop("DNSNames"))),
+    before(44, _endpoints("DNSNames")),
 )
 
 _RUNTIME_ONLY = (
@@ -177,7 +188,8 @@ def _none_for_untagged(tree: Tree) -> None:
 
 def _plain_untagged(tree: Tree) -> None:
     for name, none in (("RepoTags", _NO_TAG), ("RepoDigests", _NO_DIGEST)):
-        tree[name] = [] if tree[name] in (None, none) else tree[name]
+        names = list(tree[name] or [])
+        tree[name] = [] if names == none else names
 
 
 def _uncounted(tree: Tree) -> None:

@@ -67,6 +67,18 @@ async def count(bench: Bench, call: Call) -> web.StreamResponse:
     return await answers.json_lines(call, values())
 
 
+async def ticks(bench: Bench, call: Call) -> web.StreamResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"tick"
+                await asyncio.sleep(0.01)
+        finally:
+            bench.cancelled.append("generator")
+
+    return await answers.stream(call, pieces(), "text/plain")
+
+
 async def upload(bench: Bench, call: Call) -> web.StreamResponse:
     assert call.request is not None
     size = 0
@@ -97,6 +109,7 @@ ROUTES: list[Route[Bench]] = [
     Route("GET", "/stream", slow, stops_with_client=True),
     Route("GET", "/count", count),
     Route("POST", "/upload", upload),
+    Route("GET", "/ticks", ticks, stops_with_client=True),
 ]
 HIJACKS: list[HijackRoute[Bench]] = [
     HijackRoute("POST", "/containers/{name}/attach", attach, raw_errors=True),
@@ -347,6 +360,15 @@ async def test_streams_stop_with_their_client_and_other_work_does_not(
     await settle(lambda: bench.cancelled == ["/stream"])
     bench.release.set()
     await settle(lambda: bench.finished == ["/slow"])
+
+
+async def test_a_stream_is_closed_as_soon_as_its_client_leaves(path: str, bench: Bench) -> None:
+    client = await Client.open(path)
+    client.send("GET /ticks")
+    await client.head()
+    await client.reader.readexactly(20)
+    await client.close()
+    await settle(lambda: bench.cancelled == ["generator"])
 
 
 async def pump(bench: Bench) -> tuple[socket.socket, bytes]:
