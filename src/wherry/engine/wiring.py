@@ -1,5 +1,6 @@
 """The network drivers of one engine, and the process that holds its ports, put together."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -26,12 +27,14 @@ class LazyPublisher:
         self._directory = directory
         self._netns_fd = netns_fd
         self._process: NetProcess | None = None
+        self._opening = asyncio.Lock()
 
     async def process(self) -> NetProcess:
         """The process's handle. Raises Unavailable."""
-        if self._process is None:
-            self._process = await NetProcess.open(self._directory, self._netns_fd)
-        return self._process
+        async with self._opening:
+            if self._process is None:
+                self._process = await NetProcess.open(self._directory, self._netns_fd)
+            return self._process
 
     async def publish(
         self, endpoint: str, address: str, bindings: tuple[PortBinding, ...]
