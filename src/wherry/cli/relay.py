@@ -128,7 +128,7 @@ class Relay:
             if self._wants_output():
                 write_all(1, data)
             return
-        for number, piece in self._splitter.feed(data):
+        for number, piece in self._splitter.runs(data):
             if number == STDERR and self._plan.stderr:
                 write_all(2, piece)
             elif number != STDERR and self._plan.stdout:

@@ -23,6 +23,19 @@ class Splitter:
         self._left = 0
         self._stream: int = STDOUT
 
+    def runs(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """Like `feed`, but neighbours of one stream come as one: a log has a frame a line."""
+        number = -1
+        held: list[bytes] = []
+        for stream, piece in self.feed(data):
+            if stream != number and held:
+                yield number, b"".join(held)
+                held = []
+            number = stream
+            held.append(piece)
+        if held:
+            yield number, b"".join(held)
+
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Pairs of stream number and data. Raises Corrupt, and Internal for the error stream."""
         at = 0

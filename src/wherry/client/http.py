@@ -39,17 +39,22 @@ def query_string(query: Query) -> str:
 class Reader:
     """A socket's incoming bytes with a look-ahead that can be handed on."""
 
-    __slots__ = ("_held", "_socket")
+    __slots__ = ("_at", "_held", "_socket")
 
     def __init__(self, stream: socket.socket) -> None:
         self._socket = stream
         self._held = b""
+        self._at = 0
 
     def some(self, limit: int = BLOCK) -> bytes:
         """At least one byte, at most `limit`; empty at the end. Raises Unavailable."""
-        if self._held:
-            taken, self._held = self._held[:limit], self._held[limit:]
+        if self._at < len(self._held):
+            taken = self._held[self._at : self._at + limit]
+            self._at += len(taken)
             return taken
+        return self._receive(limit)
+
+    def _receive(self, limit: int) -> bytes:
         try:
             return self._socket.recv(limit)
         except ConnectionError as error:
@@ -57,32 +62,50 @@ class Reader:
 
     def line(self) -> bytes:
         """A line without its end; empty at the end of the stream. Raises Corrupt."""
-        parts = bytearray()
-        while True:
-            data = self.some()
-            at = data.find(b"\n")
-            if at >= 0:
-                self._held = data[at + 1 :] + self._held
-                return bytes(parts + data[:at]).rstrip(b"\r")
-            parts += data
-            if not data:
-                return bytes(parts)
+        parts = b""
+        while (end := self._held.find(b"\n", self._at)) < 0:
+            parts += self._held[self._at :]
+            self._held, self._at = self._receive(BLOCK), 0
+            if not self._held:
+                return parts
             if len(parts) > MAX_LINE:
                 raise Corrupt("a header line of the engine's answer is longer than 64 KiB")
+        parts += self._held[self._at : end]
+        self._at = end + 1
+        return parts.rstrip(b"\r")
+
+    def has_lines(self, count: int) -> bool:
+        """Whether so many lines can be read without waiting."""
+        at = self._at
+        for _ in range(count):
+            at = self._held.find(b"\n", at) + 1
+            if not at:
+                return False
+        return True
 
     def leftover(self) -> bytes:
         """What was read ahead; the reader keeps nothing of it."""
-        held, self._held = self._held, b""
-        return held
+        held, self._held, at, self._at = self._held, b"", self._at, 0
+        return held[at:]
 
 
 class Response:
     """Status, headers and a body that is read piece by piece."""
 
-    __slots__ = ("_chunked", "_left", "_reader", "ended", "headers", "reason", "status")
+    __slots__ = (
+        "_begun",
+        "_chunked",
+        "_left",
+        "_reader",
+        "ended",
+        "headers",
+        "reason",
+        "status",
+    )
 
     def __init__(self, reader: Reader, *, bodyless: bool = False) -> None:
         self._reader = reader
+        self._begun = False
         self.status, self.reason = _status_line(reader.line())
         self.headers = dict(_headers(reader))
         self._chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
@@ -102,30 +125,44 @@ class Response:
         """The next bytes of the body, empty at its end. Raises Unavailable, Corrupt."""
         if self.ended:
             return b""
-        if self._chunked and not self._left and not self._next_chunk():
-            return b""
+        if self._chunked:
+            return self._some_chunks(limit)
         data = self._reader.some(limit if self._left is None else min(limit, self._left))
         if self._left is None:
             self.ended = not data
             return data
-        if not data:
-            raise Unavailable("the engine closed the connection in the middle of its answer")
-        self._left -= len(data)
-        self._finish_piece()
+        self._left -= len(self._checked(data))
+        self.ended = not self._left
         return data
 
-    def _finish_piece(self) -> None:
-        if self._left:
-            return
-        if self._chunked:
-            self._reader.line()
-        else:
-            self.ended = True
+    def _some_chunks(self, limit: int) -> bytes:
+        """Bytes of as many chunks as are here already: a log has one for each of its lines."""
+        pieces: list[bytes] = []
+        room = limit
+        while room and (not pieces or self._left or self._reader.has_lines(2)):
+            if not self._left and not self._next_chunk():
+                break
+            assert self._left is not None
+            data = self._checked(self._reader.some(min(room, self._left)))
+            self._left -= len(data)
+            room -= len(data)
+            pieces.append(data)
+            if self._left:
+                break
+        return b"".join(pieces)
+
+    @staticmethod
+    def _checked(data: bytes) -> bytes:
+        if not data:
+            raise Unavailable("the engine closed the connection in the middle of its answer")
+        return data
 
     def _next_chunk(self) -> bool:
-        head = self._reader.line().split(b";", 1)[0].strip()
-        if not head:
-            raise Unavailable("the engine closed the connection in the middle of its answer")
+        """Read the next chunk's head; False, and the trailer is read, after the last one."""
+        if self._begun:
+            self._reader.line()
+        self._begun = True
+        head = self._checked(self._reader.line().split(b";", 1)[0].strip())
         try:
             self._left = int(head, 16)
         except ValueError as error:

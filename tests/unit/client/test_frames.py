@@ -23,6 +23,12 @@ def test_any_cut_gives_the_same_streams(sent: list[tuple[int, bytes]], size: int
         assert found[number] == b"".join(payload for kind, payload in sent if kind == number)
 
 
+def test_neighbours_of_one_stream_come_as_one() -> None:
+    data = frame(STDOUT, b"a") + frame(STDOUT, b"b") + frame(STDERR, b"c") + frame(STDOUT, b"d")
+    found = list(Splitter().runs(data))
+    assert found == [(STDOUT, b"ab"), (STDERR, b"c"), (STDOUT, b"d")]
+
+
 def test_data_does_not_wait_for_the_end_of_its_frame() -> None:
     splitter = Splitter()
     assert list(splitter.feed(frame(STDOUT, b"abcdef")[:11])) == [(STDOUT, b"abc")]

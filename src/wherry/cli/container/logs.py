@@ -41,7 +41,7 @@ def write_pieces(pieces: Iterator[bytes], *, tty: bool) -> None:
         return
     splitter = Splitter()
     for piece in pieces:
-        for number, data in splitter.feed(piece):
+        for number, data in splitter.runs(piece):
             write_all(2 if number == STDERR else 1, data)
 
 
