@@ -9,10 +9,11 @@ from typing import Any
 from wherry.kit.errors import Conflict, WherryError
 from wherry.linux.cgroup.oom import OomEvents
 from wherry.monitor import files, guard, logcompress
+from wherry.monitor.birth import Birth, apart
 from wherry.monitor.execs import Execs
 from wherry.monitor.log import Log
 from wherry.monitor.loop import IN, Loop
-from wherry.monitor.namespaces import Held, attach_rootfs, detach_rootfs
+from wherry.monitor.namespaces import detach_rootfs
 from wherry.monitor.process import Process, close_ours, close_theirs, make_pipes, resize
 from wherry.monitor.protocol import Exit, LaunchRequest
 from wherry.monitor.reaper import Reaper, exit_code
@@ -32,7 +33,7 @@ class Container:
     """Owns init, log and execs; `on_gone` is called when nothing is left to do."""
 
     __slots__ = (
-        "_guard", "_held", "_helpers", "_loop", "_oom", "_reaper", "_runtime", "_tell", "execs",
+        "_birth", "_guard", "_helpers", "_loop", "_reaper", "_runtime", "_tell", "execs",
         "exit", "log", "on_gone", "phase", "process", "request",
     )  # fmt: skip
 
@@ -45,8 +46,7 @@ class Container:
         self._tell = tell
         self._guard = 0
         self._helpers: set[int] = set()  # children of ours that are not the container's
-        self._held: Held | None = None
-        self._oom: OomEvents | None = None
+        self._birth: Birth | None = None
         self.request = request
         self.execs = Execs(loop, reaper, runtime, request.exec_dir, tell)
         self.exit: Exit | None = None
@@ -57,28 +57,21 @@ class Container:
 
     def create(self) -> None:
         """Raises WherryError or OSError; nothing is left then."""
-        attach_rootfs(self.request)
-        try:
-            process = self._terminal() if self.request.tty else self._piped()
-            self._created(process)
-        except (WherryError, OSError):
-            with contextlib.suppress(WherryError, OSError):
-                self._runtime.delete()
-            detach_rootfs(self.request)
-            raise
+        process = self._terminal() if self.request.tty else self._piped()
+        self._created(process)
 
     def descriptors(self) -> Sequence[int]:
         """pidfd of init, its network namespace, an rtnetlink socket inside that."""
-        if self._held is None or self.process is None:
+        if self._birth is None or self.process is None:
             raise Conflict(f"container {self.request.container_id} has ended")
-        return (self.process.pidfd, self._held.net, self._held.rtnetlink.fileno())
+        return (self.process.pidfd, self._birth.born.net, self._birth.born.rtnetlink)
 
     def start(self) -> None:
         """Let the program begin. Raises Conflict, ProcessFailed."""
-        if self.phase != "created" or self.process is None:
+        if self.phase != "created" or self.process is None or self._birth is None:
             raise Conflict(f"container {self.request.container_id} is {self.phase}, not created")
         self.process.started = time.time_ns()
-        self._runtime.start()
+        self._birth.start()
         self.phase = "running"
 
     def running(self) -> Process:
@@ -90,28 +83,29 @@ class Container:
     def kill(self, number: int, *, everyone: bool) -> None:
         """A signal to init or to all processes. Raises Conflict."""
         if everyone:
-            self._runtime.kill(number, everyone=True)
+            apart(lambda: self._runtime.kill(number, everyone=True))
         else:
             self.running().kill(number)
 
     def _terminal(self) -> Process:
-        started = self._runtime.create(None)
+        self._birth = Birth(self.request, self._runtime, None)
+        init = self._birth.born.init
         if self.request.console_size != (0, 0):
-            resize(started.master, *self.request.console_size)
-        process = Process(started, self._stdio())
-        process.stdio.open_terminal(started.master, stdin=self.request.open_stdin)
+            resize(init.master, *self.request.console_size)
+        process = Process(init, self._stdio())
+        process.stdio.open_terminal(init.master, stdin=self.request.open_stdin)
         return process
 
     def _piped(self) -> Process:
         pipes = make_pipes(stdin=self.request.open_stdin)
         try:
-            started = self._runtime.create(pipes.theirs)
+            self._birth = Birth(self.request, self._runtime, pipes.theirs)
         except BaseException:
             close_ours(pipes)
             raise
         finally:
             close_theirs(pipes)
-        process = Process(started, self._stdio())
+        process = Process(self._birth.born.init, self._stdio())
         process.stdio.open(pipes.ours, pipes.stdin)
         return process
 
@@ -124,20 +118,17 @@ class Container:
     def _created(self, process: Process) -> None:
         self.process = process
         self._reaper.expect(process.identity.pid, self._ended)
-        self._held = Held(process.identity.pid)
         if not self._runtime.dies_with_us:
             self._guard = guard.start(process.pidfd, self._runtime.delete)
             self._helpers.add(self._guard)
-        self._watch_memory(process.identity.pid)
-        files.write_record(self.request, process.identity)
-        self.phase = "created"
-
-    def _watch_memory(self, init: int) -> None:
-        """Without a memory cgroup of its own nothing is told, and `oom` stays False."""
-        with contextlib.suppress(OSError):  # a plain user may not read it
-            self._oom = self._runtime.oom_events(init)
         if self._oom is not None:
             self._loop.watch(self._oom.fd, IN, lambda _events: self._oom_news())
+        self.phase = "created"
+
+    @property
+    def _oom(self) -> OomEvents | None:
+        """Without a memory cgroup of its own nothing is told, and `oom` stays False."""
+        return self._birth.born.oom if self._birth else None
 
     def _oom_news(self) -> None:
         if self._oom is not None and self._oom.take():
@@ -167,7 +158,7 @@ class Container:
     def _end_the_others(self) -> None:
         """What init left behind: by the cgroup, or, where there is none, what became our child."""
         with contextlib.suppress(WherryError, OSError):
-            self._runtime.kill(_KILL, everyone=True)
+            apart(lambda: self._runtime.kill(_KILL, everyone=True))
         self._reaper.kill_all_but(self._helpers)
 
     def _drained(self, status: int, finished: int) -> None:
@@ -194,9 +185,7 @@ class Container:
         self._oom_news()
         self._tell({"event": "exit", "exit": self.exit.to_fields()})
         self.log.end()
-        if self._held:
-            self._held.close()
-            self._held = None
+        self._let_go()
         process.close()
         self._clean_up()
         process.stdio.on_empty = self._leave_if_done
@@ -205,17 +194,26 @@ class Container:
         self._leave_if_done()
 
     def _clean_up(self) -> None:
-        if self._oom is not None:
-            self._loop.forget(self._oom.fd)
-            self._oom.close()
-            self._oom = None
         if self._guard:
             os.kill(self._guard, _KILL)
         try:
-            self._runtime.delete()
+            apart(self._delete)
         except (WherryError, OSError) as error:
             self._tell({"event": "cleanup_failed", "text": str(error)})
+
+    def _delete(self) -> None:
+        self._runtime.delete()
         detach_rootfs(self.request)
+
+    def _let_go(self) -> None:
+        """The namespaces may go now, and a child that still waits for `start`."""
+        birth, self._birth = self._birth, None
+        if birth is None:
+            return
+        if birth.born.oom is not None:
+            self._loop.forget(birth.born.oom.fd)
+        birth.close()
+        birth.born.close()
 
     def _leave_if_done(self) -> None:
         process = self.process

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wherry.kit.errors import Conflict, InvalidInput, NotFound
+from wherry.monitor.birth import execute
 from wherry.monitor.client import Client
 from wherry.monitor.files import write_exec_exit
 from wherry.monitor.loop import Loop
@@ -68,7 +69,7 @@ class Execs:
         return list(self._processes)
 
     def _terminal(self, launch: ExecLaunch) -> Process:
-        started = self._runtime.execute(launch, None)
+        started = execute(self._runtime, launch, None)
         if launch.console_size != (0, 0):
             resize(started.master, *launch.console_size)
         process = Process(started, Stdio(self._loop, None, tty=True, once=True))
@@ -81,7 +82,7 @@ class Execs:
             stdin=launch.open_stdin, stdout=wanted.stdout, stderr=wanted.stderr
         )
         try:
-            started = self._runtime.execute(launch, pipes.theirs)
+            started = execute(self._runtime, launch, pipes.theirs)
         except BaseException:
             close_ours(pipes)
             raise

@@ -29,9 +29,8 @@ def socket_path(exec_dir: str) -> str:
     return f"{exec_dir}/monitor.sock"
 
 
-def write_record(request: LaunchRequest, init: Identity | None) -> None:
-    """Say who we are (the calling process is the monitor)."""
-    pid = os.getpid()
+def write_record(request: LaunchRequest, init: Identity | None, pid: int) -> None:
+    """Say which process is the monitor, and which its init."""
     fields = {
         "version": VERSION,
         "boot_id": boot_id(),

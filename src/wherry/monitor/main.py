@@ -37,8 +37,6 @@ class Session:
     __slots__ = ("_container", "_loop", "_requests", "_server")
 
     def __init__(self, loop: Loop, reaper: Reaper, request: LaunchRequest) -> None:
-        files.prepare(request.exec_dir)
-        files.write_record(request, None)
         self._loop = loop
         self._container = Container(loop, reaper, request, choose(request), self._tell)
         self._container.on_gone = loop.stop

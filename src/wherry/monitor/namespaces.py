@@ -48,30 +48,17 @@ def detach_rootfs(request: LaunchRequest) -> None:
                 umount2(f"{request.bundle}/rootfs", MNT_DETACH)
 
 
-class Held:
-    """Descriptors on the namespaces of init.
+def open_held(pid: int) -> dict[str, int]:
+    """Descriptors on the namespaces of init, by name.
 
     While they are open, the kernel does not take the namespaces down before the parent hears of
-    the exit, which makes that 2-5 times sooner; `close` when the exit was told.
+    the exit, which makes that 2-5 times sooner; to be closed when the exit was told.
     """
-
-    __slots__ = ("_fds", "net", "rtnetlink")
-
-    def __init__(self, pid: int) -> None:
-        self._fds: dict[str, int] = {}
-        for name in _HELD:
-            with contextlib.suppress(FileNotFoundError):
-                path = f"/proc/{pid}/ns/{name}"
-                self._fds[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self.net = self._fds["net"]
-        self.rtnetlink = netlink_inside(self.net)
-
-    def close(self) -> None:
-        """Let the namespaces go."""
-        self.rtnetlink.close()
-        for fd in self._fds.values():
-            os.close(fd)
-        self._fds.clear()
+    held: dict[str, int] = {}
+    for name in _HELD:
+        with contextlib.suppress(FileNotFoundError):
+            held[name] = os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    return held
 
 
 def netlink_inside(net: int) -> socket.socket:

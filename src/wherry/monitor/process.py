@@ -7,9 +7,8 @@ import termios
 from typing import NamedTuple
 
 from wherry.kit.errors import Conflict, InvalidInput
-from wherry.linux.process import pidfd_open, pidfd_send_signal, start_time
-from wherry.monitor.protocol import Identity
-from wherry.monitor.runtimes import Started
+from wherry.linux.process import pidfd_send_signal
+from wherry.monitor.birth import Spawned
 from wherry.monitor.stdio import Stdio
 
 
@@ -56,9 +55,9 @@ class Process:
 
     __slots__ = ("identity", "pidfd", "started", "stdio")
 
-    def __init__(self, started: Started, stdio: Stdio) -> None:
-        self.identity = Identity(started.pid, start_time(started.pid))
-        self.pidfd = pidfd_open(started.pid)
+    def __init__(self, spawned: Spawned, stdio: Stdio) -> None:
+        self.identity = spawned.identity
+        self.pidfd = spawned.pidfd
         self.stdio = stdio
         self.started = 0
 

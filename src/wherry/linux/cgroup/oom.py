@@ -49,6 +49,10 @@ class OomEvents:
             raise
         return next((int(line[9:]) for line in lines if line.startswith("oom_kill ")), 0)
 
+    def parts(self) -> tuple[int, int, str]:
+        """The two descriptors and the counter's name, to be handed to another process."""
+        return self.fd, self._directory.fd, self._counter
+
     def close(self) -> None:
         """Give the descriptors back."""
         os.close(self.fd)
