@@ -6,6 +6,7 @@ import signal
 from typing import NamedTuple
 
 from wherry.linux.libc import check, is_missing, libc, syscall
+from wherry.linux.process import read_small
 
 CLONE_NEWTIME = 0x00000080
 CLONE_NEWNS = 0x00020000
@@ -95,8 +96,8 @@ def inode_of(pid: int | str, name: str) -> int:
 
 def read_map(pid: int | str = "self", kind: str = "uid") -> tuple[IdMap, ...]:
     """The lines of /proc/PID/uid_map or gid_map, outside ids as this process sees them."""
-    with open(f"/proc/{pid}/{kind}_map", encoding="ascii") as file:
-        return tuple(IdMap(*(int(word) for word in line.split())) for line in file)
+    lines = read_small(f"/proc/{pid}/{kind}_map").splitlines()
+    return tuple(IdMap(*(int(word) for word in line.split())) for line in lines)
 
 
 def write_map(pid: int | str, kind: str, maps: tuple[IdMap, ...] | list[IdMap]) -> None:

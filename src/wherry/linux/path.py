@@ -77,36 +77,32 @@ def make_directories_in_root(root_fd: int, path: str, mode: int = 0o755) -> int:
     try:
         return open_in_root(root_fd, path, flags)
     except FileNotFoundError:
-        pass  # most paths exist; only now go piece by piece
-    pieces = [piece for piece in path.split("/") if piece not in ("", ".")]
-    done = ""
-    current = open_in_root(root_fd, "/", flags)
-    for piece in pieces:
-        done = f"{done}/{piece}"
-        try:
-            following = _enter_or_make(root_fd, current, done, mode)
-        finally:
-            os.close(current)
-        current = following
-    return current
-
-
-def _enter_or_make(root_fd: int, parent_fd: int, path: str, mode: int) -> int:
-    """Open `path`, making its last piece, or where a dangling link points, where it is missing."""
-    flags = os.O_PATH | os.O_DIRECTORY
+        parent, _, piece = path.rstrip("/").rpartition("/")
+    if not piece or len(path) > _LONGEST_PATH:  # the latter by links that grow as they are followed
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    parent_fd = make_directories_in_root(root_fd, parent or "/", mode)
     try:
-        return open_in_root(root_fd, path, flags)
-    except FileNotFoundError:
-        parent, _, piece = path.rpartition("/")
+        _make_last(root_fd, parent_fd, parent, piece, mode)
+    finally:
+        os.close(parent_fd)
+    return open_in_root(root_fd, path, flags)
+
+
+def _make_last(root_fd: int, parent_fd: int, parent: str, piece: str, mode: int) -> None:
+    """Make the piece, or where it is a dangling link, what it points to."""
+    if piece in (".", ".."):
+        return
     try:
         os.mkdir(piece, mode, dir_fd=parent_fd)
     except FileExistsError:
+        status = os.stat(piece, dir_fd=parent_fd, follow_symlinks=False)
+        if not stat.S_ISLNK(status.st_mode):
+            return  # an earlier piece was missing, or somebody else was faster
         target = os.readlink(piece, dir_fd=parent_fd)
         inside = target if target.startswith("/") else f"{parent}/{target}"
-        if inside == path or len(inside) > _LONGEST_PATH:  # a link onto itself, or growing
-            raise
+        if inside == f"{parent}/{piece}":
+            raise  # a link onto itself
         os.close(make_directories_in_root(root_fd, inside, mode))
-    return open_in_root(root_fd, path, flags)
 
 
 def path_of(descriptor: int) -> str:

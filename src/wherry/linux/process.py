@@ -90,11 +90,22 @@ def wait_exited(pidfd: int, timeout: float) -> bool:
     return bool(poller.poll(int(timeout * 1000)))
 
 
+def read_small(path: str) -> str:
+    """A file of procfs by three system calls; open() takes eight. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = b""
+        while chunk := os.read(descriptor, 65536):
+            data += chunk
+    finally:
+        os.close(descriptor)
+    return data.decode(errors="surrogateescape")
+
+
 def stat_fields(pid: int) -> list[str]:
     """The fields of /proc/PID/stat from the third (state) on. ProcessLookupError where none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            text = file.read().decode(errors="replace")
+        text = read_small(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ProcessLookupError(errno.ESRCH, f"no process {pid}") from error
     return text[text.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
@@ -135,8 +146,7 @@ def open_checked(pid: int, started: int) -> int:
 
 def boot_id() -> str:
     """The kernel's id of this boot."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    return read_small("/proc/sys/kernel/random/boot_id").strip()
 
 
 def close_range(first: int, last: int = _LAST_DESCRIPTOR, *, cloexec: bool = False) -> None:

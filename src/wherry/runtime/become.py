@@ -1,5 +1,6 @@
 """The last stretch of init and of an exec: from a set-up process to the program."""
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -26,7 +27,11 @@ class Prepared(NamedTuple):
 
 
 def settle_child() -> None:
-    """In a fresh child: not traceable, default signals, umask 0."""
+    """In a fresh child: not traceable, default signals, umask 0, no garbage collection.
+
+    A collection would touch every object of the caller, and so copy all its memory.
+    """
+    gc.disable()
     process.set_dumpable(False)
     restore_signals()
     os.umask(0)

@@ -5,6 +5,7 @@ import os
 from wherry.linux import mount
 from wherry.linux.mount import Attributes
 from wherry.linux.path import open_in_root
+from wherry.linux.process import read_small
 from wherry.runtime.mount_options import MountOptions
 from wherry.runtime.placing import place
 from wherry.runtime.spec_types import Linux
@@ -31,8 +32,7 @@ def mount_cgroup(root_fd: int, destination: str, options: MountOptions, linux: L
     With a cgroup namespace the container's own cgroup is the root it sees; without, its own
     directory of each hierarchy is bound.
     """
-    with open("/proc/self/cgroup", encoding="utf-8") as file:
-        version_1, version_2 = parse_own_cgroups(file.read())
+    version_1, version_2 = parse_own_cgroups(read_small("/proc/self/cgroup"))
     own_namespace = linux.namespace("cgroup") is not None
     if not version_1:
         tree = _version_2_tree(version_2 or "/", own_namespace)

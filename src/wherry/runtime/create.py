@@ -70,6 +70,7 @@ class _Birth(NamedTuple):
     bundle: str
     folder: str
     placed: Placement
+    rootless: bool
     channel: Channel
     stage_pid: int
 
@@ -86,7 +87,7 @@ def _create_in(request: CreateRequest, spec: Spec, bundle: str, folder: str) -> 
     for warning in placed.create(for_setup(spec.linux.resources)):
         request.warn(warning)
     try:
-        return _fork(request, spec, bundle, folder, placed)
+        return _fork(request, spec, bundle, folder, placed, rootless)
     except BaseException:
         placed.remove()
         raise
@@ -97,18 +98,19 @@ def for_setup(resources: Resources) -> Resources:
     return resources._replace(pids=2) if resources.pids == 1 else resources
 
 
-def _fork(request: CreateRequest, spec: Spec, bundle: str, folder: str, placed: Placement) -> State:
+def _fork(
+    request: CreateRequest, spec: Spec, bundle: str, folder: str, placed: Placement, rootless: bool
+) -> State:
     listener = _listen(folder)
     ours, theirs = handshake.pair()
     try:
-        rootless = namespace.in_user_namespace()
         launch = stage.Launch(request, spec, bundle, theirs, listener, rootless, placed)
         pid = fork_into(placed)
         if pid == 0:
             stage.run(launch)
         theirs.close()
         listener.close()
-        return _raise_up(_Birth(request, spec, bundle, folder, placed, ours, pid))
+        return _raise_up(_Birth(request, spec, bundle, folder, placed, rootless, ours, pid))
     finally:
         ours.close()
         theirs.close()
@@ -191,7 +193,7 @@ def _bring_up(birth: _Birth, pid: int) -> State:
     if spec.linux.resources.pids == 1:
         birth.placed.apply(Resources(pids=1))
     record = _record(birth, pid)
-    filters = prepare_filters(spec.linux.seccomp, spec.annotations)
+    filters = prepare_filters(spec.linux.seccomp, spec.annotations, request.filter_cache)
     _expect(birth, "mounted")
     document = state.describe(record, CREATING).to_json()
     run_hooks("prestart", spec.hooks.prestart, document)
@@ -218,7 +220,7 @@ def _record(birth: _Birth, pid: int) -> Record:
         created=clock.now(),
         owner=str(os.geteuid()),
         cgroup=to_state(birth.placed),
-        rootless=namespace.in_user_namespace(),
+        rootless=birth.rootless,
         annotations=dict(spec.annotations),
     )
 

@@ -17,7 +17,7 @@ from wherry.runtime.become import become, death_tie, prepare, settle_child
 from wherry.runtime.cgroups.placement import Placement
 from wherry.runtime.command import check_directory, enter_directory
 from wherry.runtime.create import fork_into, kill_child, write_pid_file
-from wherry.runtime.filters import prepare_filters, receive_filters, send_filters
+from wherry.runtime.filters import Filters, prepare_filters, receive_filters, send_filters
 from wherry.runtime.handshake import Channel, PeerGone
 from wherry.runtime.identity import Identity
 from wherry.runtime.identity import prepare as prepare_identity
@@ -95,7 +95,7 @@ def _fork(entry: _Entry, ours: Channel) -> int:
             pidfd = process.pidfd_open(pid)
         os.waitpid(child, 0)
         ours.send("proceed", state=state.describe(entry.record, RUNNING).to_json())
-        send_filters(ours, prepare_filters(entry.spec.linux.seccomp, entry.spec.annotations))
+        send_filters(ours, _filters(entry))
         ours.expect("executing")
         ours.expect_end()
         return pid
@@ -107,6 +107,11 @@ def _fork(entry: _Entry, ours: Channel) -> int:
     finally:
         if pidfd is not None:
             os.close(pidfd)
+
+
+def _filters(entry: _Entry) -> Filters:
+    spec = entry.spec
+    return prepare_filters(spec.linux.seccomp, spec.annotations, entry.request.filter_cache)
 
 
 def _end(child: int, pidfd: int | None) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from wherry.kit.errors import Internal, InvalidInput
 from wherry.linux import fdpass
 from wherry.runtime import seccomp
+from wherry.runtime.filter_cache import compiled
 from wherry.runtime.handshake import Channel
 from wherry.runtime.seccomp_profile import parse_profile
 
@@ -28,19 +29,27 @@ class Filters(NamedTuple):
 
 
 def prepare_filters(
-    profile: dict[str, object] | None, annotations: tuple[tuple[str, str], ...]
+    profile: dict[str, object] | None, annotations: tuple[tuple[str, str], ...], cache: str = ""
 ) -> Filters:
-    """Compile what a configuration asks for. Raises InvalidInput, Unsupported."""
+    """Compile what a configuration asks for, or find it in the cache's folder.
+
+    Raises InvalidInput, Unsupported.
+    """
     programs: list[tuple[bytes, int]] = []
     listener, metadata = None, ""
     if profile is not None:
-        parsed = parse_profile(profile)
-        programs.append((seccomp.compile_profile(parsed), parsed.flags))
-        if parsed.listener_path:
-            listener, metadata = _connect(parsed.listener_path), parsed.listener_metadata
+        programs.append(compiled(cache, profile, lambda: _compile(profile)))
+        path, metadata = profile.get("listenerPath"), str(profile.get("listenerMetadata") or "")
+        if path:
+            listener = _connect(str(path))
     if dict(annotations).get(ONE_ID) == "true":
         programs.append((_one_id_program(profile), 0))
     return Filters(tuple(programs), listener, metadata)
+
+
+def _compile(profile: dict[str, object]) -> tuple[bytes, int]:
+    parsed = parse_profile(profile)
+    return seccomp.compile_profile(parsed), parsed.flags
 
 
 def _one_id_program(profile: dict[str, object] | None) -> bytes:

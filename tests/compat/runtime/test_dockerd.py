@@ -68,7 +68,8 @@ def docker(image: Path) -> Iterator[Docker]:
 LOOK = (
     "cat /proc/self/status | grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp:|Sig|Umask)';"
     "cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup | sed 's/[0-9a-f]\\{64\\}//';"
-    "cat /proc/self/mountinfo | cut -d' ' -f5 | sort; stat -c '%A %u:%g %t:%T %N' /dev/*; env | sort"
+    "cat /proc/self/mountinfo | cut -d' ' -f5 | sort; stat -c '%A %u:%g %t:%T %N' /dev/*;"
+    "env | sort"
 )
 _VARYING = ("SigQ", "0::", "HOSTNAME=")
 """Lines that differ for good reasons: on hybrid machines we leave the v2 tree alone where no limit

@@ -55,6 +55,7 @@ def command_exec(setting: Setting, words: list[str]) -> int:
         preserve_fds=arguments.number("preserve-fds"),
         cgroup=arguments.value("cgroup") or None,
         ignore_paused=arguments.has("ignore-paused"),
+        filter_cache=setting.filter_cache,
         warn=setting.journal.warning,
     )
     if arguments.has("detach"):

@@ -28,6 +28,7 @@ def request_of(arguments: Arguments, setting: Setting) -> CreateRequest:
         preserve_fds=arguments.number("preserve-fds"),
         no_pivot=arguments.has("no-pivot"),
         new_keyring=not arguments.has("no-new-keyring"),
+        filter_cache=setting.filter_cache,
         warn=setting.journal.warning,
     )
 

@@ -15,11 +15,19 @@ SYNTAX = Syntax(
 )
 
 
+FILTERS = "@filters"
+
+
 class Setting(NamedTuple):
     """The state root and the log."""
 
     root: str
     journal: Journal
+
+    @property
+    def filter_cache(self) -> str:
+        """Where compiled seccomp programs are kept: a name that no container can have."""
+        return f"{self.root}/{FILTERS}"
 
 
 def default_root() -> str:
