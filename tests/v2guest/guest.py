@@ -75,7 +75,8 @@ def _machine(
 ) -> contextlib.AbstractContextManager["subprocess.Popen[bytes]"]:
     append = f"{_APPEND} guest.stage2={HERE / 'stage2.sh'} guest.job={job}"
     memory = f"{MEMORY_MIB}M"
-    command = [str(parts.qemu / "usr/bin/qemu-system-x86_64"), "-M", "q35", *_accelerator()]
+    program = str(parts.qemu / "usr/bin/qemu-system-x86_64")
+    command = ["nice", "-n", "5", program, "-M", "q35", *_accelerator()]
     command += [
         "-L",
         str(parts.qemu / "usr/share/qemu"),

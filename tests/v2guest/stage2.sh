@@ -5,8 +5,8 @@ export PATH HOME
 here=$(dirname "$0")
 cache=$here/../../.cache/v2guest
 busybox=$(command -v busybox)
-mkdir -p /run/lock /run/guest
-mount --bind "$cache/modules/lib/modules" /lib/modules 2>/dev/null
+mkdir -p /run/lock /run/guest /lib/modules
+mount --bind "$cache/modules/lib/modules" /lib/modules
 cp "$busybox" /run/guest/modprobe && chmod 755 /run/guest/modprobe
 echo /run/guest/modprobe > /proc/sys/kernel/modprobe
 for module in virtio_console veth bridge virtio_blk tun; do /run/guest/modprobe $module 2>/dev/null; done

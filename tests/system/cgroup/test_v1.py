@@ -41,25 +41,6 @@ def test_names_that_are_none(first: PlacementV1, name: str) -> None:
         rename(first, name)
 
 
-def test_joining_by_oneself_takes_no_global_lock(first: PlacementV1, children: Children) -> None:
-    """The reason for `join(None)`: writes of 0 to `tasks` do not wait for a grace period."""
-    first.create(Resources())
-    times = []
-    for _ in range(5):
-        reading, writing = os.pipe()
-
-        def work(writing: int = writing) -> None:
-            start = time.perf_counter()
-            first.join(None)
-            os.write(writing, str(time.perf_counter() - start).encode())
-
-        children.wait(children.fork(work))
-        times.append(float(os.read(reading, 100)))
-        os.close(reading)
-        os.close(writing)
-    assert min(times) < 0.003
-
-
 def test_the_oom_killer_can_be_switched_off(first: PlacementV1) -> None:
     first.create(Resources(memory=Memory(limit=64 << 20, disable_oom_killer=True)))
     with open(f"{directories_of(first)['memory']}/memory.oom_control", encoding="ascii") as file:

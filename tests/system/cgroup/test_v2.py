@@ -183,16 +183,3 @@ def test_a_plain_user_in_a_delegated_scope(delegated: str, children: Children) -
         placed.remove()
 
     assert children.wait(children.fork(work)) == 0
-
-
-def test_the_clone_is_no_slower_than_the_move(second: PlacementV2, children: Children) -> None:
-    """Why clone_descriptor exists: the move of a process waits for a grace period."""
-    second.create(Resources())
-    start = time.perf_counter()
-    for _ in range(5):
-        start_inside(second, children)
-    cloned = time.perf_counter() - start
-    start = time.perf_counter()
-    for _ in range(5):
-        second.join(children.fork(lambda: time.sleep(600)))
-    assert cloned < time.perf_counter() - start
