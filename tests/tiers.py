@@ -7,6 +7,7 @@
 | system   | the real kernel: runtime, monitor, networks   | root, and again a plain user |
 | compat   | the same as Docker: dockerd, runc, registries | Debian's packages            |
 | journeys | what a person does, by the command line       | root, and again a plain user |
+| v2       | cgroup v2, in a guest (only when asked for)   | root, Debian's packages      |
 """
 
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 
 TIERS = ("unit", "contract", "system", "compat", "journeys")
 TWICE = ("system", "journeys")
+GUEST = "v2"
 HERE = Path(__file__).parent
 PLAIN_USER = 65533
 NO_TESTS = 5
@@ -42,8 +44,8 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     at = arguments.index("--") if "--" in arguments else len(arguments)
     names = arguments[:at] or list(TIERS)
     for name in names:
-        if name not in TIERS:
-            sys.exit(f"unknown tier {name!r}: {' '.join(TIERS)}")
+        if name not in (*TIERS, GUEST):
+            sys.exit(f"unknown tier {name!r}: {' '.join((*TIERS, GUEST))}")
     return names, arguments[at + 1 :]
 
 
@@ -51,6 +53,8 @@ def _run(tier: str, extra: list[str]) -> int:
     who = "root" if os.geteuid() == 0 else "a plain user"
     print(f"\n== {tier} as {who}", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", str(HERE / tier), *extra]
+    if tier == GUEST:
+        command = [sys.executable, str(HERE / "v2guest/run.py"), "--", *extra]
     return subprocess.run(command, check=False).returncode
 
 
