@@ -7,6 +7,7 @@ The safe order for a target inside a foreign root: make the mount detached (`cre
 import ctypes
 import errno
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wherry.linux.libc import check, encode, is_missing, libc, syscall
@@ -98,6 +99,9 @@ ATTRIBUTES: dict[str, tuple[int, int]] = {
     "symfollow": (0, MOUNT_ATTR_NOSYMFOLLOW),
 }
 """Attributes of one mount; `remount` and superblock options are not here."""
+
+_STATVFS_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME
+"""What statvfs(3) tells of a mount has the values of mount(2)'s flags."""
 
 _LEGACY = (
     (MOUNT_ATTR_RDONLY, MS_RDONLY),
@@ -197,6 +201,69 @@ def mount_setattr(
     request = _MountAttr(attributes.set, attributes.clear, propagation, userns_fd)
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
     syscall("mount_setattr", mount_fd, b"", flags, ctypes.byref(request), ctypes.sizeof(request))
+
+
+class Change(NamedTuple):
+    """Something to set on a mount: attributes, a propagation (MS_SHARED, …), or both."""
+
+    attributes: Attributes = Attributes()
+    propagation: int = 0
+    recursive: bool = False
+
+
+def apply_change(mount_fd: int, change: Change) -> None:
+    """Carry out a change on an attached mount, without mount_setattr(2) by mount(2).
+
+    The latter needs /proc. Raises OSError; ENOSYS where only the new call could do it.
+    """
+    try:
+        mount_setattr(
+            mount_fd,
+            change.attributes,
+            propagation=change.propagation,
+            recursive=change.recursive,
+        )
+    except OSError as error:
+        if not is_missing(error) or (change.recursive and change.attributes != Attributes()):
+            raise
+        _change_by_mount(mount_fd, change)
+
+
+def _change_by_mount(mount_fd: int, change: Change) -> None:
+    path = f"/proc/self/fd/{mount_fd}"
+    if change.attributes != Attributes():
+        kept = (
+            os.fstatvfs(mount_fd).f_flag & _STATVFS_FLAGS & ~legacy_flags(change.attributes.clear)
+        )
+        flags = MS_REMOUNT | MS_BIND | kept | legacy_flags(change.attributes.set)
+        mount(None, path, None, flags)
+    if change.propagation:
+        mount(None, path, None, change.propagation | (MS_REC if change.recursive else 0))
+
+
+def move_changed(tree: int, target_fd: int, changes: Sequence[Change] = ()) -> None:
+    """Move a detached mount to a descriptor's place with changes made.
+
+    They are made before the move, so that the mount is never seen without them; before kernel
+    5.12 that is not possible and they are made after it. Raises OSError.
+    """
+    later: Sequence[Change] = ()
+    for index, change in enumerate(changes):
+        try:
+            mount_setattr(
+                tree,
+                change.attributes,
+                propagation=change.propagation,
+                recursive=change.recursive,
+            )
+        except OSError as error:
+            if not is_missing(error):
+                raise
+            later = changes[index:]
+            break
+    move_mount(tree, "", target_fd, "")
+    for change in later:
+        apply_change(tree, change)
 
 
 def legacy_flags(attributes: int) -> int:

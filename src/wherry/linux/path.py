@@ -20,6 +20,7 @@ RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
 O_PATH = os.O_PATH
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _MAX_LINKS = 40  # the kernel's own limit (path_resolution(7))
 _RETRIES = 32
 _LONGEST_PATH = 4095  # PATH_MAX without its NUL
@@ -65,6 +66,44 @@ def open_in_root(root_fd: int, path: str, flags: int, mode: int = 0) -> int:
         if error.errno not in (errno.ENOSYS, errno.EAGAIN):
             raise
     return _walk(root_fd, path, flags, mode)
+
+
+def open_without_links(
+    directory_fd: int, path: str, flags: int, *, same_filesystem: bool = False
+) -> int:
+    """Open a path below a directory on which no symbolic link lies, not even at its end.
+
+    `same_filesystem` also refuses mounts on the way. Raises OSError: ELOOP, ENOTDIR, EXDEV.
+    """
+    resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | (RESOLVE_NO_XDEV if same_filesystem else 0)
+    relative = path.lstrip("/") or "."
+    try:
+        return openat2(directory_fd, relative, flags, 0, resolve)
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+    return _step(directory_fd, relative, flags, same_filesystem)
+
+
+def _step(directory_fd: int, path: str, flags: int, same_filesystem: bool) -> int:
+    """open_without_links one component at a time, for kernels before 5.6."""
+    *parents, last = [piece for piece in path.split("/") if piece != ""]
+    if ".." in (*parents, last):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+    device = os.fstat(directory_fd).st_dev
+    current = os.dup(directory_fd)
+    try:
+        for piece in parents:
+            following = _open_at(current, piece, _DIRECTORY, 0, path)
+            os.close(current)
+            current = following
+        opened = _open_at(current, last, flags | os.O_NOFOLLOW, 0, path)
+    finally:
+        os.close(current)
+    if same_filesystem and os.fstat(opened).st_dev != device:
+        os.close(opened)
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+    return opened
 
 
 def make_directories_in_root(root_fd: int, path: str, mode: int = 0o755) -> int:

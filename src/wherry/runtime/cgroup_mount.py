@@ -3,7 +3,7 @@
 import os
 
 from wherry.linux import mount
-from wherry.linux.mount import Attributes
+from wherry.linux.mount import Attributes, Change
 from wherry.linux.path import open_in_root
 from wherry.linux.process import read_small
 from wherry.runtime.mount_options import MountOptions
@@ -54,8 +54,8 @@ def _version_2_tree(path: str, own_namespace: bool) -> int:
 
 def _finish(root_fd: int, tree: int, destination: str, attributes: Attributes) -> None:
     try:
-        mount.mount_setattr(tree, attributes, propagation=mount.MS_PRIVATE)
-        place(root_fd, tree, destination, is_directory=True)
+        changes = (Change(propagation=mount.MS_PRIVATE), Change(attributes))
+        place(root_fd, tree, destination, is_directory=True, changes=changes)
     finally:
         os.close(tree)
 
@@ -79,7 +79,7 @@ def _mount_version_1(
             _finish(root_fd, tree, f"{destination}/{name}", options.attributes)
             _link_controllers(root_fd, destination, name)
         if options.readonly:
-            mount.mount_setattr(folder, Attributes(mount.MOUNT_ATTR_RDONLY))
+            mount.apply_change(folder, Change(Attributes(mount.MOUNT_ATTR_RDONLY)))
     finally:
         os.close(folder)
 

@@ -66,7 +66,6 @@ def _clone_host_device(device: Device) -> int:
     if os.fstat(tree).st_rdev != os.makedev(device.major, device.minor):
         os.close(tree)
         raise InvalidInput(f"device {device.path}: the host's node is another device")
-    mount.mount_setattr(tree, mount.Attributes(), propagation=mount.MS_PRIVATE)
     return tree
 
 
@@ -74,7 +73,8 @@ def make_devices(root_fd: int, devices: tuple[Device, ...], bound: dict[str, int
     """Make all nodes; `bound` are open_host_devices' trees, None means mknod."""
     for device in devices:
         if bound is not None and device.path in bound:
-            place(root_fd, bound[device.path], device.path, is_directory=False)
+            private = (mount.Change(propagation=mount.MS_PRIVATE),)
+            place(root_fd, bound[device.path], device.path, is_directory=False, changes=private)
         else:
             _make_node(root_fd, device)
 

@@ -4,9 +4,10 @@ import os
 import stat
 
 from wherry.linux import mount
-from wherry.linux.mount import Attributes
+from wherry.linux.mount import Attributes, Change
 from wherry.linux.path import open_in_root
 
+READONLY = Change(Attributes(mount.MOUNT_ATTR_RDONLY))
 _SKIPPED = (FileNotFoundError, NotADirectoryError)
 _MASK = mount.MOUNT_ATTR_RDONLY | mount.MOUNT_ATTR_NOSUID | mount.MOUNT_ATTR_NOEXEC
 
@@ -80,8 +81,7 @@ def make_paths_readonly(root_fd: int, paths: tuple[str, ...]) -> None:
         try:
             copy = mount.clone_tree(target, "", recursive=True)
             try:
-                mount.mount_setattr(copy, Attributes(mount.MOUNT_ATTR_RDONLY))
-                mount.move_mount(copy, "", target, "")
+                mount.move_changed(copy, target, (READONLY,))
             finally:
                 os.close(copy)
         except OSError as error:

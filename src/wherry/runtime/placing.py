@@ -7,14 +7,14 @@ mount is then moved to.
 
 import os
 import stat
+from collections.abc import Sequence
 
 from wherry.linux import mount
+from wherry.linux.mount import Change
 from wherry.linux.path import (
-    RESOLVE_IN_ROOT,
-    RESOLVE_NO_SYMLINKS,
     make_directories_in_root,
     open_in_root,
-    openat2,
+    open_without_links,
     path_of,
 )
 from wherry.runtime.errors import UnsafeContainer
@@ -26,15 +26,22 @@ _ALLOWED_IN_PROC = frozenset(
 """Places below /proc that may be covered: files that programs like lxcfs stand in for."""
 
 
-def place(root_fd: int, tree: int, destination: str, *, is_directory: bool) -> None:
-    """Move a detached mount to the destination, which is made where it is missing.
+def place(
+    root_fd: int,
+    tree: int,
+    destination: str,
+    *,
+    is_directory: bool,
+    changes: Sequence[Change] = (),
+) -> None:
+    """Move a detached mount, with changes, to the destination, which is made where it is missing.
 
     Raises UnsafeContainer for a place inside procfs, OSError naming the destination.
     """
     target = open_target(root_fd, destination, is_directory=is_directory)
     try:
         check_not_in_proc(root_fd, target, destination)
-        mount.move_mount(tree, "", target, "")
+        mount.move_changed(tree, target, changes)
     except OSError as error:
         raise OSError(error.errno, error.strerror, destination) from error
     finally:
@@ -68,29 +75,31 @@ def check_not_in_proc(root_fd: int, target: int, destination: str) -> None:
         raise UnsafeContainer(f"mount {destination}: a mount inside /proc is not allowed")
 
 
-def place_kernel_filesystem(root_fd: int, tree: int, destination: str) -> None:
+def place_kernel_filesystem(
+    root_fd: int, tree: int, destination: str, changes: Sequence[Change] = ()
+) -> None:
     """Place procfs or sysfs: only on a real directory, reached without a symbolic link.
 
     Through a link, everything that later trusts `/proc` would look elsewhere (CVE-2019-19921).
     """
     target = open_ordinary_directory(root_fd, destination)
     try:
-        mount.move_mount(tree, "", target, "")
+        mount.move_changed(tree, target, changes)
     finally:
         os.close(target)
 
 
 def open_ordinary_directory(root_fd: int, destination: str) -> int:
     """A directory reached without links; made where it is missing. Raises UnsafeContainer."""
-    resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS
+    flags = os.O_PATH | os.O_DIRECTORY
     try:
-        return openat2(root_fd, destination, os.O_PATH | os.O_DIRECTORY, 0, resolve)
+        return open_without_links(root_fd, destination, flags)
     except FileNotFoundError:
         os.close(make_directories_in_root(root_fd, destination))
     except OSError:
         pass  # a link or a file: said below
     try:
-        return openat2(root_fd, destination, os.O_PATH | os.O_DIRECTORY, 0, resolve)
+        return open_without_links(root_fd, destination, flags)
     except OSError as error:
         raise UnsafeContainer(
             f"mount {destination}: has to be an ordinary directory, not a link or a file"

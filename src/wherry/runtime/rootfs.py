@@ -5,16 +5,16 @@ from typing import NamedTuple
 
 from wherry.kit.errors import Unsupported
 from wherry.linux import mount
-from wherry.linux.mount import Attributes
+from wherry.linux.mount import Attributes, Change
 from wherry.linux.path import make_directories_in_root, open_in_root
 from wherry.runtime.cgroup_mount import mount_cgroup
 from wherry.runtime.copy_up import copy_tree
 from wherry.runtime.devices import brings_own_dev, make_devices, make_links, wanted_devices
 from wherry.runtime.errors import from_os_error
-from wherry.runtime.masks import make_paths_readonly, mask_paths
+from wherry.runtime.masks import READONLY, make_paths_readonly, mask_paths
 from wherry.runtime.mount_options import MountOptions, propagation_of, sort_options
 from wherry.runtime.placing import place, place_kernel_filesystem
-from wherry.runtime.sources import Sources, apply_attributes, within_bundle
+from wherry.runtime.sources import Sources, attribute_changes, cut_off, within_bundle
 from wherry.runtime.spec_types import Mount, Spec
 from wherry.runtime.trusted import HostFiles
 
@@ -51,6 +51,8 @@ def attach_root(spec: Spec, bundle: str, sources: Sources) -> int:
         mount.move_mount(sources.root, "", mount.AT_FDCWD, path)
     except PermissionError:
         mount.move_mount(sources.root, "", mount.AT_FDCWD, "/")
+    for change in cut_off(spec.linux):
+        mount.apply_change(sources.root, change)
     return sources.root
 
 
@@ -73,7 +75,13 @@ def _mount_entry(root: RootFs, index: int, entry: Mount) -> None:
         _remount(root.root_fd, destination, options)
     elif options.bind:
         source = root.sources.binds[index]
-        place(root.root_fd, source.tree, destination, is_directory=source.is_directory)
+        place(
+            root.root_fd,
+            source.tree,
+            destination,
+            is_directory=source.is_directory,
+            changes=source.changes,
+        )
         _propagate(source.tree, options)
     elif entry.type in ("cgroup", "cgroup2"):
         mount_cgroup(root.root_fd, destination, options, root.spec.linux)
@@ -86,7 +94,8 @@ def _remount(root_fd: int, destination: str, options: MountOptions) -> None:
         raise Unsupported(f"mount {destination}: remount with {','.join(options.data)}")
     target = open_in_root(root_fd, destination, os.O_PATH)
     try:
-        apply_attributes(target, options)
+        for change in attribute_changes(options):
+            mount.apply_change(target, change)
         _propagate(target, options)
     finally:
         os.close(target)
@@ -95,29 +104,35 @@ def _remount(root_fd: int, destination: str, options: MountOptions) -> None:
 def _propagate(tree: int, options: MountOptions) -> None:
     """After the move: a shared parent would have made the mount shared again."""
     for flag, recursive in options.propagation:
-        mount.mount_setattr(tree, Attributes(), propagation=flag, recursive=recursive)
+        mount.apply_change(tree, Change(propagation=flag, recursive=recursive))
 
 
 def _mount_filesystem(root: RootFs, entry: Mount, destination: str, options: MountOptions) -> None:
-    tree = _create(root, entry, destination, options)
+    tree, changes = _create(root, entry, destination, options)
     try:
         if options.copy_up:
             _copy_up(root.root_fd, destination, tree)
-        if options.recursive_attributes != Attributes():
-            mount.mount_setattr(tree, options.recursive_attributes, recursive=True)
+        changes += attribute_changes(
+            MountOptions(recursive_attributes=options.recursive_attributes)
+        )
         if entry.type in ("proc", "sysfs"):
-            place_kernel_filesystem(root.root_fd, tree, destination)
+            place_kernel_filesystem(root.root_fd, tree, destination, changes)
         else:
-            place(root.root_fd, tree, destination, is_directory=True)
+            place(root.root_fd, tree, destination, is_directory=True, changes=changes)
         _propagate(tree, options)
         if options.readonly and options.copy_up:
-            mount.mount_setattr(tree, Attributes(mount.MOUNT_ATTR_RDONLY))
+            mount.apply_change(tree, READONLY)
     finally:
         os.close(tree)
 
 
-def _create(root: RootFs, entry: Mount, destination: str, options: MountOptions) -> int:
-    """A detached mount of the file system, writable where something is still to be put into it."""
+def _create(
+    root: RootFs, entry: Mount, destination: str, options: MountOptions
+) -> tuple[int, tuple[Change, ...]]:
+    """(A detached mount of the file system, changes to place it with).
+
+    It is writable where something is still to be put into it.
+    """
     attributes = options.attributes.set
     if destination == "/dev" or options.copy_up:
         attributes &= ~mount.MOUNT_ATTR_RDONLY
@@ -129,14 +144,14 @@ def _create(root: RootFs, entry: Mount, destination: str, options: MountOptions)
     if root.spec.linux.mount_label and entry.type in ("tmpfs", "devpts", "mqueue", "ramfs"):
         data = (*data, f"context={root.spec.linux.mount_label}")
     try:
-        return mount.create(entry.type, entry.source or entry.type, data, attributes)
+        return mount.create(entry.type, entry.source or entry.type, data, attributes), ()
     except PermissionError:
         if entry.type not in ("proc", "sysfs"):
             raise
     return _bind_hosts_own(root, entry.type, attributes)
 
 
-def _bind_hosts_own(root: RootFs, fstype: str, attributes: int) -> int:
+def _bind_hosts_own(root: RootFs, fstype: str, attributes: int) -> tuple[int, tuple[Change, ...]]:
     """The caller's /proc or /sys instead of a new one, which a user namespace may be refused.
 
     The kernel refuses where the outer one is partly covered ("too revealing"), and sysfs also
@@ -146,9 +161,8 @@ def _bind_hosts_own(root: RootFs, fstype: str, attributes: int) -> int:
         tree = mount.clone_tree(root.host.proc, "", recursive=True)
     else:
         tree = mount.clone_tree(mount.AT_FDCWD, "/sys", recursive=True)
-    mount.mount_setattr(tree, Attributes(), propagation=mount.MS_SLAVE, recursive=True)
-    mount.mount_setattr(tree, Attributes(attributes), recursive=True)
-    return tree
+    slave = Change(propagation=mount.MS_SLAVE, recursive=True)
+    return tree, (slave, Change(Attributes(attributes), recursive=True))
 
 
 def _mode_of(root_fd: int, destination: str) -> tuple[str, ...]:
@@ -199,13 +213,13 @@ def protect(root: RootFs) -> None:
             if options.readonly and not options.bind:
                 _make_readonly(root.root_fd, "/dev")
     if root.spec.root.readonly:
-        mount.mount_setattr(root.root_fd, Attributes(mount.MOUNT_ATTR_RDONLY))
+        mount.apply_change(root.root_fd, READONLY)
 
 
 def _make_readonly(root_fd: int, path: str) -> None:
     target = open_in_root(root_fd, path, os.O_PATH)
     try:
-        mount.mount_setattr(target, Attributes(mount.MOUNT_ATTR_RDONLY))
+        mount.apply_change(target, READONLY)
     finally:
         os.close(target)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wherry.kit.errors import InvalidInput, NotFound, Unsupported
 from wherry.linux import mount
 from wherry.linux.libc import is_missing
-from wherry.linux.mount import Attributes
+from wherry.linux.mount import Attributes, Change
 from wherry.linux.namespace import IdMap
 from wherry.runtime.devices import brings_own_dev, open_host_devices, wanted_devices
 from wherry.runtime.errors import from_os_error
@@ -24,10 +24,11 @@ _SHARING = ("shared", "rshared")
 
 
 class BindSource(NamedTuple):
-    """A detached mount, ready to be moved, and whether it is a directory."""
+    """A detached mount, whether it is a directory, and what is set on it when it is placed."""
 
     tree: int
     is_directory: bool
+    changes: tuple[Change, ...]
 
 
 class Sources(NamedTuple):
@@ -52,8 +53,7 @@ def open_sources(spec: Spec, bundle: str, *, bind_devices: bool) -> Sources:
     `bind_devices` takes the host's device nodes as well, for where mknod is not allowed.
     """
     root_path = within_bundle(bundle, spec.root.path)
-    slave = spec.linux.rootfs_propagation not in _SHARING
-    root = _clone(root_path, recursive=True, slave=slave, what="root.path")
+    root = _clone(root_path, recursive=True, what="root.path")
     opened: dict[int, BindSource] = {}
     sources = Sources(root, opened, {} if bind_devices else None)
     try:
@@ -62,7 +62,7 @@ def open_sources(spec: Spec, bundle: str, *, bind_devices: bool) -> Sources:
         for index, entry in enumerate(spec.mounts):
             options = sort_options(entry.options)
             if options.bind and not options.remount:
-                opened[index] = _open_bind(entry, options, spec.linux, bundle, slave)
+                opened[index] = _open_bind(entry, options, spec.linux, bundle)
     except BaseException:
         close_sources(sources)
         raise
@@ -80,16 +80,14 @@ def within_bundle(bundle: str, path: str) -> str:
     return path if path.startswith("/") else os.path.join(bundle, path)
 
 
-def _open_bind(
-    entry: Mount, options: MountOptions, linux: Linux, bundle: str, slave: bool
-) -> BindSource:
+def _open_bind(entry: Mount, options: MountOptions, linux: Linux, bundle: str) -> BindSource:
     what = f"mount {entry.destination}"
     path = within_bundle(bundle, entry.source)
-    tree = _clone(path, recursive=options.recursive, slave=slave, what=what)
+    tree = _clone(path, recursive=options.recursive, what=what)
     try:
         _apply_idmap(tree, entry, options, linux)
-        apply_attributes(tree, options)
-        return BindSource(tree, stat.S_ISDIR(os.fstat(tree).st_mode))
+        is_directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+        return BindSource(tree, is_directory, (*cut_off(linux), *attribute_changes(options)))
     except BaseException as error:
         os.close(tree)
         if isinstance(error, OSError):
@@ -97,31 +95,31 @@ def _open_bind(
         raise
 
 
-def _clone(path: str, *, recursive: bool, slave: bool, what: str) -> int:
+def _clone(path: str, *, recursive: bool, what: str) -> int:
     try:
-        tree = mount.clone_tree(mount.AT_FDCWD, path, recursive=recursive)
+        return mount.clone_tree(mount.AT_FDCWD, path, recursive=recursive)
     except FileNotFoundError as error:
         raise NotFound(f"{what}: bind source {path} does not exist") from error
     except OSError as error:
         if is_missing(error):
             raise Unsupported("mounts need open_tree(2), kernel 5.2 or newer") from error
         raise from_os_error(what, error) from error
-    if slave:
-        mount.mount_setattr(tree, Attributes(), propagation=mount.MS_SLAVE, recursive=True)
-    return tree
 
 
-def apply_attributes(tree: int, options: MountOptions) -> None:
-    """Set the attributes of a detached mount. Raises OSError, Unsupported."""
-    try:
-        if options.recursive_attributes != Attributes():
-            mount.mount_setattr(tree, options.recursive_attributes, recursive=True)
-        if options.attributes != Attributes():
-            mount.mount_setattr(tree, options.attributes)
-    except OSError as error:
-        if is_missing(error):
-            raise Unsupported("mount options need mount_setattr(2), kernel 5.12") from error
-        raise
+def cut_off(linux: Linux) -> tuple[Change, ...]:
+    """What keeps mounts in the container from the host, unless the configuration shares them."""
+    if linux.rootfs_propagation in _SHARING:
+        return ()
+    return (Change(propagation=mount.MS_SLAVE, recursive=True),)
+
+
+def attribute_changes(options: MountOptions) -> tuple[Change, ...]:
+    """A mount's attributes; the mount's own take precedence over recursive ones."""
+    changes = (
+        Change(options.recursive_attributes, recursive=True),
+        Change(options.attributes),
+    )
+    return tuple(change for change in changes if change.attributes != Attributes())
 
 
 def _apply_idmap(tree: int, entry: Mount, options: MountOptions, linux: Linux) -> None:
@@ -136,6 +134,10 @@ def _apply_idmap(tree: int, entry: Mount, options: MountOptions, linux: Linux) -
             recursive=options.idmap == "ridmap",
             userns_fd=namespace_fd,
         )
+    except OSError as error:
+        if is_missing(error):
+            raise Unsupported("idmapped mounts need mount_setattr(2), kernel 5.12") from error
+        raise
     finally:
         os.close(namespace_fd)
 

@@ -11,7 +11,7 @@ import stat
 from typing import NamedTuple
 
 from wherry.linux import mount
-from wherry.linux.path import RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, openat2
+from wherry.linux.path import open_without_links
 from wherry.runtime.errors import UnsafeContainer
 
 _PROC_ROOT_INODE = 1
@@ -61,8 +61,7 @@ def check_null(descriptor: int) -> None:
 
 def open_beneath_proc(proc_fd: int, path: str, flags: int) -> int:
     """Open a file of that very procfs: no link is followed, no mount on top entered."""
-    resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS
-    return openat2(proc_fd, path, flags, 0, resolve)
+    return open_without_links(proc_fd, path, flags, same_filesystem=True)
 
 
 def write_beneath_proc(proc_fd: int, path: str, text: str) -> None:

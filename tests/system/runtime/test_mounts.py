@@ -164,13 +164,13 @@ def test_something_else_in_the_devices_place(rig: Rig) -> None:
 def test_masks_and_read_only_paths(rig: Rig, volume: Path) -> None:
     look = (
         "wc -c < /mnt/file; ls /mnt/inner | wc -l; echo x > /mnt/file && echo swallowed;"
-        "touch /mnt/inner/x; touch /etc/x; cat /proc/kcore | wc -c"
+        "touch /mnt/inner/x; touch /etc/x; cat /proc/keys | wc -c"
     )
     bundle = rig.bundle("sh", "-c", look, own_rootfs=True)
     (volume / "inner/secret").write_text("x")
     bundle.config["root"]["readonly"] = False
     bundle.mount("/mnt", "none", str(volume), "bind")
-    bundle.linux["maskedPaths"] = ["/mnt/file", "/mnt/inner", "/mnt/none", "/proc/kcore"]
+    bundle.linux["maskedPaths"] = ["/mnt/file", "/mnt/inner", "/mnt/none", "/proc/keys"]
     bundle.linux["readonlyPaths"] = ["/etc", "/no/such"]
     result = rig("run", "-b", bundle.save(), "box")
     assert result.stdout.split() == ["0", "0", "swallowed", "0"]

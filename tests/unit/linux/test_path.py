@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wherry.linux import path as paths
+from wherry.linux.libc import NUMBERS
 
 Opener = Callable[[int, str, int, int], int]
 
@@ -143,3 +144,45 @@ def test_descriptors_are_given_back(root: int) -> None:
         except OSError:
             continue
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("old_kernel", [False, True])
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        ("a/file", None),
+        ("/a/b", None),
+        ("up", errno.ELOOP),
+        ("absolute", errno.ELOOP),
+        ("a/../secret", None),
+        ("../secret", errno.EXDEV),
+        ("missing", errno.ENOENT),
+    ],
+)
+def test_without_links(
+    root: int, path: str, number: int | None, old_kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if old_kernel:
+        monkeypatch.setitem(NUMBERS, "openat2", 9999)
+        if path == "a/../secret":
+            pytest.skip("any .. is refused by hand")
+    try:
+        os.close(paths.open_without_links(root, path, os.O_RDONLY))
+        found = None
+    except OSError as error:
+        found = error.errno
+    assert found == number
+
+
+@pytest.mark.parametrize("old_kernel", [False, True])
+def test_another_file_system_is_refused(old_kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if old_kernel:
+        monkeypatch.setitem(NUMBERS, "openat2", 9999)
+    real_root = os.open("/", os.O_PATH)
+    try:
+        os.close(paths.open_without_links(real_root, "proc", os.O_PATH))
+        with pytest.raises(OSError) as caught:
+            paths.open_without_links(real_root, "proc", os.O_PATH, same_filesystem=True)
+        assert caught.value.errno == errno.EXDEV
+    finally:
+        os.close(real_root)
