@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -32,9 +33,23 @@ def settle_child() -> None:
     A collection would touch every object of the caller, and so copy all its memory.
     """
     gc.disable()
+    lock_imports()
     process.set_dumpable(False)
     restore_signals()
     os.umask(0)
+
+
+def lock_imports() -> None:
+    """From here on nothing is imported from a file, for good.
+
+    Inside the container a late import (a codec, a traceback) would run the container's file with
+    our rights. What a child needs was imported by its caller.
+    """
+    sys.path[:] = []
+    sys.path_hooks[:] = []
+    sys.path_importer_cache.clear()
+    names = ("BuiltinImporter", "FrozenImporter")  # what is in the interpreter itself
+    sys.meta_path[:] = [one for one in sys.meta_path if getattr(one, "__name__", "") in names]
 
 
 def prepare(

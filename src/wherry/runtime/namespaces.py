@@ -13,6 +13,7 @@ from wherry.runtime.spec_types import ClockOffset, Linux, Namespace
 from wherry.runtime.trusted import open_beneath_proc, own_directory
 
 _NS_GET_NSTYPE = 0xB703
+_LARGEST_MAP = 1 << 16  # 340 lines of three numbers (user_namespaces(7))
 
 
 def join_by_path(linux: Linux) -> None:
@@ -109,9 +110,12 @@ def become_root(proc_fd: int) -> None:
     """
     for kind, change in (("gid", os.setresgid), ("uid", os.setresuid)):
         descriptor = open_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/{kind}_map", os.O_RDONLY)
-        with open(descriptor, encoding="ascii") as file:
-            if any(line.split()[0] == "0" for line in file):
-                change(0, 0, 0)
+        try:
+            lines = os.read(descriptor, _LARGEST_MAP).splitlines()
+        finally:
+            os.close(descriptor)
+        if any(line.split()[0] == b"0" for line in lines):
+            change(0, 0, 0)
 
 
 def make_others(linux: Linux) -> None:

@@ -8,12 +8,15 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import wherry
 
 from .conftest import IS_ROOT, PROGRAM, Bundle, Rig
 
@@ -335,6 +338,30 @@ def test_an_exec_does_not_wait_for_a_hostile_passwd(rig: Rig) -> None:
     os.mkfifo(bundle.rootfs / "etc/passwd")
     rig.start(bundle)
     assert rig.ok("exec", "box", "sh", "-c", "echo $HOME", timeout=20) == "/\n"
+
+
+def test_python_files_of_the_container_are_not_ours(rig: Rig, secret: Path) -> None:
+    """A module that the runtime imports late would be the container's: there is no such import."""
+    bundle = rig.bundle("sleep", "300", own_rootfs=True)
+    trap = "open('/mnt/secret', 'w').write('hacked')\n"
+    for folder in {*filter(None, sys.path), os.path.dirname(os.path.dirname(wherry.__file__))}:
+        inside = bundle.rootfs / folder.lstrip("/")
+        for name in ("encodings", "json", "wherry/runtime", "wherry/linux", "importlib", "ctypes"):
+            (inside / name).mkdir(parents=True, exist_ok=True)
+            (inside / name / "__init__.py").write_text(trap)
+        for name in ("encodings/ascii", "encodings/latin_1", "encodings/idna", "traceback",
+                     "linecache", "tokenize", "warnings", "contextlib", "signal", "re",
+                     "wherry/runtime/errors", "wherry/runtime/seccomp"):  # fmt: skip
+            (inside / f"{name}.py").write_text(trap)
+    bundle.mount("/mnt", "none", str(secret), "bind")
+    rig.start(bundle)
+    for words in (["true"], ["nope"], ["/etc"], ["sh", "-c", "exit 3"]):
+        rig("exec", "box", *words)
+    rig("exec", "--cwd", "/nope", "box", "true")
+    rig("exec", "-u", "4000000", "box", "true")
+    bundle.process["args"] = ["nope"]
+    rig("run", "-b", bundle.save(), "box2")
+    assert (secret / "secret").read_text() == SECRET
 
 
 def test_an_exec_into_a_forged_root(rig: Rig, secret: Path) -> None:
