@@ -31,6 +31,10 @@ async def version(engine: Engine) -> system.Version:
         "ApiVersion": API_VERSION,
         "Arch": engine.settings.platform.architecture,
         "KernelVersion": platform.release(),
+        "BuildTime": "",
+        "Experimental": "false",
+        "GitCommit": "",
+        "GoVersion": "",
         "MinAPIVersion": MIN_API_VERSION,
         "Os": "linux",
     }

@@ -24,7 +24,8 @@ async def list_containers(
 ) -> list[ContainerSummary]:
     """Newest first. Raises InvalidInput for filters that make no sense."""
     filters.check(CONTAINERS)
-    wanted = _selector(engine, filters)
+    wanted = _selector(engine, filters) if filters else _everything
+    names: dict[str, str | None] = {}
     show_all = all or limit > 0 or "status" in filters or "exited" in filters
     chosen = [
         container
@@ -33,7 +34,12 @@ async def list_containers(
     ]
     if limit > 0:
         chosen = chosen[:limit]
-    return [await _summary(engine, container, size) for container in chosen]
+    return [await _summary(engine, container, size, names) for container in chosen]
+
+
+def _everything(container: Container) -> bool:
+    del container
+    return True
 
 
 def _selector(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
@@ -110,13 +116,15 @@ def _any_port(wanted: tuple[str, ...], known: set[str]) -> bool:
     )
 
 
-async def _summary(engine: Engine, container: Container, size: bool) -> ContainerSummary:
+async def _summary(
+    engine: Engine, container: Container, size: bool, names: dict[str, str | None]
+) -> ContainerSummary:
     record = container.record
     writable, total = await sizes(engine, record) if size else (0, 0)
     return ContainerSummary(
         id=record.id,
         names=(f"/{record.name}",),
-        image=_image_name(engine, record),
+        image=_image_name(engine, record, names),
         image_id=record.image,
         command=" ".join([*(record.request.entrypoint or []), *(record.request.cmd or [])]),
         created=record.created // clock.SECOND,
@@ -135,11 +143,15 @@ async def _summary(engine: Engine, container: Container, size: bool) -> Containe
     )
 
 
-def _image_name(engine: Engine, record: ContainerRecord) -> str:
-    """The name it was created by, while that still means the same image; else the id."""
-    if engine.catalog.id_or_none(record.image_reference) == record.image:
-        return record.image_reference
-    return record.image
+def _image_name(engine: Engine, record: ContainerRecord, names: dict[str, str | None]) -> str:
+    """The name it was created by, while that still means the same image; else the id.
+
+    `names` remembers what a name means: a list asks for the same few again and again.
+    """
+    name = record.image_reference
+    if name not in names:
+        names[name] = engine.catalog.id_or_none(name)
+    return name if names[name] == record.image else record.image
 
 
 def status_text(state: StateRecord, now: int) -> str:

@@ -5,6 +5,7 @@ hold a place in a lane.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -13,7 +14,7 @@ from wherry.engine import pipes
 from wherry.engine.containers.container import Container
 from wherry.engine.containers.prepare import log_config
 from wherry.engine.engine import Engine
-from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.kit.errors import InvalidInput, Unavailable, Unsupported
 from wherry.monitor import logfollow, logread
 from wherry.monitor.logfollow import LiveLog
 from wherry.monitor.logoutput import Form, render
@@ -66,10 +67,11 @@ def _batches(
         options.tail, options.since, options.until, options.stdout, options.stderr
     )
     if live is not None:
-        files = live.open(follow=options.follow)
-        if options.follow:
-            return logread.follow(files, selection, Waiter(live.wait, live.close))
-        return logread.read(files, selection)
+        with contextlib.suppress(Unavailable):  # the monitor has just left: the files say it all
+            files = live.open(follow=options.follow)
+            if options.follow:
+                return logread.follow(files, selection, Waiter(live.wait, live.close))
+            return logread.read(files, selection)
     try:
         files = logread.open_files(log_config(engine, container.record))
     except FileNotFoundError:  # it has never been started

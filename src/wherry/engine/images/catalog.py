@@ -67,7 +67,7 @@ class Catalog:
         if found is not None:
             return Found(found, reference)
         if by_id is None:
-            raise NoSuchImage(text)
+            raise NoSuchImage(reference.familiar)
         return Found(by_id, None)
 
     def _by_reference(self, reference: Reference) -> ImageRecord | None:
