@@ -1,6 +1,7 @@
 """Progress messages, on a terminal and elsewhere."""
 
 import os
+import select
 
 import pytest
 
@@ -28,7 +29,10 @@ def on_terminal(messages: list[dict[str, Json]], columns: int) -> str:
     fcntl.ioctl(outer, termios.TIOCSWINSZ, size)
     with os.fdopen(inner, "w") as stream, os.fdopen(outer, "rb", buffering=0) as screen:
         progress.display([Document(item) for item in messages], stream)
-        return screen.read(65536).decode()
+        shown = b""
+        while select.select([screen], [], [], 0.2)[0]:
+            shown += screen.read(65536)
+        return shown.decode()
 
 
 def test_plain_lines_leave_the_bars_out() -> None:

@@ -80,7 +80,7 @@ class _Unpacker:
         parent_path, base = os.path.split(name)
         if base in ("", ".", ".."):
             raise Failed(f"the archive names {member.name!r}, which is no file name")
-        parent = make_directories_in_root(self._root, parent_path)
+        parent = make_directories_in_root(self._root, parent_path or ".")
         try:
             self._clear(parent, base, name)
             self._make(tar, member, parent, base)
@@ -92,7 +92,7 @@ class _Unpacker:
         parent_path, base = os.path.split(name)
         if base in ("", "."):
             return
-        parent = make_directories_in_root(self._root, parent_path)
+        parent = make_directories_in_root(self._root, parent_path or ".")
         try:
             found = _status(parent, base)
             if found is not None and not stat.S_ISDIR(found.st_mode):
@@ -149,7 +149,7 @@ class _Unpacker:
 
     def _finish_folder(self, name: str, member: tarfile.TarInfo) -> None:
         parent_path, base = os.path.split(name)
-        parent = make_directories_in_root(self._root, parent_path)
+        parent = make_directories_in_root(self._root, parent_path or ".")
         try:
             found = _status(parent, base)
             if found is not None and stat.S_ISDIR(found.st_mode):
