@@ -1,7 +1,9 @@
 """`USER` and `--user`: names from the image's own passwd and group files → numbers. Pure.
 
 Rules of Docker: `user`, `uid`, `user:group`, `uid:gid` and mixtures; a number needs no entry; a
-user's supplementary groups count only where no group was given.
+user's supplementary groups count only where no group was given. The primary group is always a
+supplementary one too: a program that drops it by setgid must not escape a file's denial to it
+(CVE-2022-36109).
 """
 
 from collections.abc import Iterable
@@ -22,7 +24,7 @@ def resolve(text: str, passwd: str, group: str, group_add: Iterable[str] = ()) -
     else:
         groups = tuple(_memberships(login, group))
     added = tuple(_group(each, group) for each in group_add)
-    return User(uid, gid, tuple(dict.fromkeys((*groups, *added))))
+    return User(uid, gid, tuple(dict.fromkeys((gid, *groups, *added))))
 
 
 def _user(name: str, passwd: str) -> tuple[int, int, str]:

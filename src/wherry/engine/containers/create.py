@@ -15,7 +15,7 @@ from wherry.engine.records import ContainerRecord, EndpointRecord, ImageRecord
 from wherry.engine.spec import capabilities, process, resources, security
 from wherry.kit import clock, failpoints
 from wherry.kit.errors import InvalidInput
-from wherry.kit.ids import new_id
+from wherry.kit.ids import new_id, short_id
 from wherry.oci import platform as platforms
 from wherry.oci.config import ImageConfig
 from wherry.oci.platform import Platform
@@ -56,6 +56,7 @@ def _record(
     request = merge.merged(asked, config.config)
     _check_buildable(engine, request)
     id = new_id()
+    request = msgspec.structs.replace(request, hostname=_hostname(engine, request, id))
     return ContainerRecord(
         id=id,
         name=check_name(name) if name else random_name(engine.containers),
@@ -71,6 +72,17 @@ def _record(
         runtime=request.host_config.runtime,
         cgroup=cgroup_path(request.host_config.cgroup_parent, id),
     )
+
+
+def _hostname(engine: Engine, request: ContainerCreateRequest, id: str) -> str:
+    """What was asked for; else that of the network's owner, else the id's first digits."""
+    host = request.host_config
+    if host.network_mode.startswith("container:"):
+        other = engine.containers.find(host.network_mode.removeprefix("container:"))
+        return other.record.request.hostname
+    if request.hostname:
+        return request.hostname
+    return os.uname().nodename if "host" in (host.network_mode, host.uts_mode) else short_id(id)
 
 
 def cgroup_path(parent: str, id: str) -> str:

@@ -25,6 +25,7 @@ def resolved(
         log_config=LogConfig(host.log_config.type or "json-file", host.log_config.config or {}),
         runtime=host.runtime or runtime,
         oom_kill_disable=bool(host.oom_kill_disable) if cgroup != "v2" else None,
+        memory_swappiness=None if host.memory_swappiness == -1 else host.memory_swappiness,
         memory_swap=host.memory_swap or host.memory * 2,
         **_paths(host),
     )

@@ -12,7 +12,7 @@ from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
 from wherry.engine.registry import happened
 from wherry.engine.spec.facts import Joined
-from wherry.kit import clock, failpoints
+from wherry.kit import failpoints
 from wherry.kit.errors import Conflict, WherryError
 from wherry.monitor import handle
 from wherry.monitor.failure import ProcessFailed
@@ -115,7 +115,7 @@ async def _abandon(
 async def _failed(engine: Engine, container: Container, error: WherryError) -> None:
     code = error.code if isinstance(error, ProcessFailed) else 128
     record = with_state(
-        container.record, exit_code=code, error=str(error), finished_at=clock.now(), pid=0
+        container.record, exit_code=code, error=str(error), pid=0
     )
     for attach in container.pending:
         attach.close()

@@ -18,6 +18,7 @@ from wherry.kit.files import write_atomic
 from wherry.kit.units import parse_size
 from wherry.linux.mount import Mount
 from wherry.linux.path import make_directories_in_root, open_in_root
+from wherry.monitor import id_watch
 from wherry.monitor.protocol import LaunchRequest, LogConfig
 
 FILE_LIMIT = 4 << 20
@@ -44,6 +45,7 @@ def prepared(
         joined=joined,
         files=files,
         devices=host_devices.of(record.request.host_config),
+        ids_socket=id_watch.socket_path(engine.settings.folders.exec_dir(record.id)),
     )
     folder = engine.settings.folders.bundle(record.id)
     spec = json.dumps(bundle.runtime_spec(record, facts)).encode()
@@ -70,6 +72,7 @@ def _launch_request(
         stdin_once=request.stdin_once,
         propagation="rshared" if shared else "rslave",
         own_pid_namespace=host.pid_mode == "",
+        one_id=engine.host.ids == "single",
         console_size=(width, height),
     )
 

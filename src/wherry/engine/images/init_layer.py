@@ -56,13 +56,13 @@ def _make(engine: Engine, name: str, top: str | None) -> None:
 
 def _touch(root: int, path: str) -> None:
     """An empty file where there is nothing; an image may have links there, which stay."""
-    os.close(make_directories_in_root(root, os.path.dirname(path)))
+    os.close(make_directories_in_root(root, os.path.dirname(path) or "."))
     with contextlib.suppress(FileExistsError, FileNotFoundError, IsADirectoryError):
         os.close(open_in_root(root, path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o755))
 
 
 def _link(root: int, path: str, target: str) -> None:
-    folder = make_directories_in_root(root, os.path.dirname(path))
+    folder = make_directories_in_root(root, os.path.dirname(path) or ".")
     try:
         with contextlib.suppress(FileExistsError):
             os.symlink(target, os.path.basename(path), dir_fd=folder)

@@ -2,7 +2,7 @@
 
 from wherry.dockerapi.host_config import HostConfig
 from wherry.engine.records import ContainerRecord
-from wherry.engine.spec import capabilities, mounts, process, resources, security
+from wherry.engine.spec import capabilities, mounts, one_id, process, resources, security
 from wherry.engine.spec.facts import Device, Facts, User
 from wherry.engine.spec.mounts import Mount
 
@@ -98,6 +98,8 @@ def _linux(record: ContainerRecord, facts: Facts, options: security.Options) -> 
     if sysctls:
         result["sysctl"] = sysctls
     profile = security.seccomp(options, facts.host, granted, privileged=host.privileged)
+    if facts.host.ids == "single":
+        profile = one_id.with_one_id(profile, facts.host, facts.ids_socket)
     if profile is not None:
         result["seccomp"] = profile
     return result
@@ -161,6 +163,9 @@ def sysctl_values(host: HostConfig, facts: Facts) -> dict[str, str]:
             "net.ipv4.ip_unprivileged_port_start": "0",
             "net.ipv4.ping_group_range": groups,
         }
+        if facts.host.ipv6:
+            # loopback keeps ::1; a link without IPv6 of ours hears no router (CVE-2020-13401)
+            defaults["net.ipv6.conf.default.disable_ipv6"] = "1"
     return {**defaults, **(host.sysctls or {})}
 
 

@@ -18,6 +18,8 @@ class Host(NamedTuple):
     """All that this kernel knows and this engine may give, `CAP_…`."""
     apparmor: bool = False
     selinux: bool = False
+    ipv6: bool = False
+    """Whether the kernel has IPv6 and its switches."""
 
 
 class User(NamedTuple):
@@ -73,3 +75,5 @@ class Facts(NamedTuple):
     devices: tuple[Device, ...] = ()
     seccomp: str | None = None
     """Content of a profile read elsewhere; None: by the record's options."""
+    ids_socket: str = ""
+    """Where the calls of a container with one id that change its user are answered."""

@@ -1,14 +1,13 @@
 """`--security-opt`, the seccomp profile, masked and read-only paths."""
 
 import json
-import stat
 from typing import NamedTuple
 
 from wherry.dockerapi.host_config import HostConfig
 from wherry.engine.spec.facts import Host
 from wherry.engine.spec.mounts import MASKED, READONLY
 from wherry.kit.errors import InvalidInput, Unsupported
-from wherry.runtime import seccomp_default, seccomp_one_id
+from wherry.runtime import seccomp_default
 
 
 class Options(NamedTuple):
@@ -74,9 +73,7 @@ def seccomp(
         profile = _custom(options.seccomp)
     else:
         profile = seccomp_default.default_profile(capabilities, host.kernel, host.architecture)
-    if host.ids != "single":
-        return profile
-    return with_faked_ownership(profile, host.architecture)
+    return profile
 
 
 def _custom(text: str) -> dict[str, object]:
@@ -87,50 +84,6 @@ def _custom(text: str) -> dict[str, object]:
     if not isinstance(profile, dict):
         raise InvalidInput("Decoding seccomp profile failed: not an object")
     return profile
-
-
-def with_faked_ownership(profile: dict[str, object] | None, architecture: str) -> dict[str, object]:
-    """One id: changes of owner and of identity answer success and do nothing.
-
-    They would fail with EINVAL, and with them apt, nginx and every entrypoint that drops
-    privileges. `wherry.runtime.seccomp_one_id` has the rules; here they replace the profile's own
-    for the same calls.
-    """
-    default = seccomp_default.default_profile(frozenset(), (5, 0), architecture)
-    base = profile or {"defaultAction": "SCMP_ACT_ALLOW", "architectures": default["architectures"]}
-    faked = _rules(seccomp_one_id.one_id_profile([]))
-    names = {name for rule in faked for name in _names(rule)}
-    kept = [
-        {**rule, "names": left}
-        for rule in _rules(base)
-        if (left := [name for name in _names(rule) if name not in names])
-    ]
-    return {**base, "syscalls": [*kept, *faked, *_real_files()]}
-
-
-def _rules(profile: dict[str, object]) -> list[dict[str, object]]:
-    rules = profile.get("syscalls")
-    return rules if isinstance(rules, list) else []
-
-
-def _names(rule: dict[str, object]) -> list[str]:
-    names = rule.get("names")
-    return names if isinstance(names, list) else []
-
-
-def _real_files() -> list[dict[str, object]]:
-    """mknod of what is no device (fifos, sockets, files) is done as asked."""
-    return [
-        {
-            "names": [name],
-            "action": "SCMP_ACT_ALLOW",
-            "args": [
-                {"index": at, "op": "SCMP_CMP_MASKED_EQ", "value": 0o170000, "valueTwo": kind}
-            ],
-        }
-        for name, at in (("mknod", 1), ("mknodat", 2))
-        for kind in (0, stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK)
-    ]
 
 
 def paths(host: HostConfig, options: Options) -> dict[str, object]:
