@@ -152,5 +152,6 @@ async def _end_tasks(engine: Engine) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for container in engine.containers:
-        if container.monitor is not None:
-            container.monitor.close()
+        for monitor in (container.monitor, container.leaving):
+            if monitor is not None:
+                monitor.close()

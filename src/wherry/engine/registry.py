@@ -83,9 +83,7 @@ class Containers:
         try:
             await self._journal.commit(changes, happened(record, "rename", oldName=f"/{old}"))
         except AlreadyClaimed as error:
-            raise Conflict(
-                f"Error when allocating new name: {self._taken(record.name)}"
-            ) from error
+            raise Conflict(f"Error when allocating new name: {self._taken(record.name)}") from error
         del self._names[old]
         self._names[record.name] = record.id
         await container.become(record)

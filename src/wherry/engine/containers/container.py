@@ -26,6 +26,8 @@ class Container:
     def __init__(self, record: ContainerRecord) -> None:
         self.record = record
         self.monitor: MonitorHandle | None = None
+        self.leaving: MonitorHandle | None = None
+        """The monitor of a run that has ended, while it still cleans up."""
         self.lock = asyncio.Lock()
         self.pending: list[PendingAttach] = []
         self.execs: set[str] = set()
@@ -53,6 +55,15 @@ class Container:
     def running(self) -> bool:
         """Whether it has processes, frozen or not."""
         return self.state.status in ("running", "paused")
+
+    async def left(self) -> None:
+        """Wait until the last run's monitor is gone: its folder and cgroups are free again."""
+        leaving = self.leaving
+        if leaving is not None:
+            await leaving.wait_gone()
+            if self.leaving is leaving:
+                self.leaving = None
+                leaving.close()
 
     async def become(self, record: ContainerRecord) -> None:
         """Take the new record (already in the ledger) and wake who waits."""

@@ -32,11 +32,12 @@ async def _follow(engine: Engine, container: Container, monitor: MonitorHandle) 
         exit_ = await monitor.wait_exit()
     finally:
         end()
-    await monitor.wait_gone()
     async with container.lock:
         if container.monitor is not monitor:
             return
+        container.leaving = monitor
         await ended(engine, container, exit_)
+    await container.left()
     await _afterwards(engine, container)
 
 

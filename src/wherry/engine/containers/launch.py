@@ -34,6 +34,7 @@ async def launch(engine: Engine, container: Container) -> None:
 
     A failure leaves it as it was, with the reason in its state. Raises what went wrong.
     """
+    await container.left()
     record = container.record
     try:
         joined = joined_namespaces(engine, record)
@@ -114,9 +115,7 @@ async def _abandon(
 
 async def _failed(engine: Engine, container: Container, error: WherryError) -> None:
     code = error.code if isinstance(error, ProcessFailed) else 128
-    record = with_state(
-        container.record, exit_code=code, error=str(error), pid=0
-    )
+    record = with_state(container.record, exit_code=code, error=str(error), pid=0)
     for attach in container.pending:
         attach.close()
     container.pending = []

@@ -63,6 +63,7 @@ async def finish(engine: Engine, container: Container) -> None:
 
 
 async def _remove(engine: Engine, container: Container, with_volumes: bool) -> None:
+    await container.left()
     record = container.record
     hang_up(container)
     await engine.networking.release(record)
