@@ -95,14 +95,21 @@ def kill(state_root: str, container_id: str, sig: int, all: bool = False) -> Non
         raise Conflict(f"container {container_id} is not running") from error
     try:
         process.pidfd_send_signal(pidfd, sig)
-        if sig == signal.SIGKILL and state.placed(record).frozen():
-            state.placed(record).thaw()  # on v1 the frozen do not even die
+        if sig == signal.SIGKILL:
+            _let_die(record)
     except ProcessLookupError as error:
         raise Conflict(f"container {container_id} is not running") from error
     except OSError as error:
         raise from_os_error(f"kill container {container_id}", error) from error
     finally:
         os.close(pidfd)
+
+
+def _let_die(record: Record) -> None:
+    """Thaw what was paused: on v1 the frozen do not even die of SIGKILL."""
+    with contextlib.suppress(Unsupported, FileNotFoundError):  # it is gone already
+        if state.placed(record).frozen():
+            state.placed(record).thaw()
 
 
 def _open_init(record: Record) -> int:
@@ -148,8 +155,7 @@ def end_init(record: Record) -> None:
     try:
         with contextlib.suppress(ProcessLookupError):
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
-        with contextlib.suppress(Unsupported, FileNotFoundError):
-            state.placed(record).thaw()
+        _let_die(record)
         if not process.wait_exited(pidfd, _LONGEST_KILL):
             raise Internal(f"container {record.id}: init {record.pid} does not die")
     finally:

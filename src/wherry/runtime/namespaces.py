@@ -133,5 +133,8 @@ def make_others(linux: Linux) -> None:
 def write_time_offsets(offsets: tuple[ClockOffset, ...]) -> None:
     """/proc/self/timens_offsets (time_namespaces(7)): before the first child."""
     lines = "".join(f"{line.clock} {line.seconds} {line.nanoseconds}\n" for line in offsets)
-    with open("/proc/self/timens_offsets", "w", encoding="ascii") as file:
-        file.write(lines)
+    descriptor = os.open("/proc/self/timens_offsets", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, lines.encode())
+    finally:
+        os.close(descriptor)

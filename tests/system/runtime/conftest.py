@@ -61,6 +61,8 @@ class Rig:
             bundle.config["root"]["path"] = "rootfs"
         else:
             bundle.config["root"]["path"] = self.rootfs
+        if IS_ROOT:  # a name of its own: ids are short here, and others run tests beside us
+            bundle.linux["cgroupsPath"] = f"/{self.folder.name}-{self._bundles}"
         return bundle
 
     def __call__(self, *words: str, **options: Any) -> "subprocess.CompletedProcess[str]":

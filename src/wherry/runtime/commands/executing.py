@@ -7,7 +7,7 @@ from wherry.linux import process as processes
 from wherry.runtime import lifecycle, state
 from wherry.runtime.commands import foreground
 from wherry.runtime.commands.arguments import Arguments, Syntax, read
-from wherry.runtime.commands.life import connect_console
+from wherry.runtime.commands.life import connect_console, refuse_pidfd_socket
 from wherry.runtime.commands.setting import Setting
 from wherry.runtime.request import ExecRequest
 from wherry.runtime.spec import load_json, parse_process
@@ -47,6 +47,7 @@ def command_exec(setting: Setting, words: list[str]) -> int:
     """Run a further process in a container."""
     arguments = read(words, _SYNTAX, interspersed=False)
     container_id = arguments.word(0, "container id")
+    refuse_pidfd_socket(arguments)
     request = ExecRequest(
         container_id=container_id,
         state_root=setting.root,

@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 
-from wherry.kit.errors import InvalidInput
+from wherry.kit.errors import InvalidInput, Unsupported
 from wherry.runtime import lifecycle
 from wherry.runtime.commands.arguments import Arguments, Syntax, read
 from wherry.runtime.commands.setting import Setting
@@ -20,6 +20,7 @@ _ONLY_ID = Syntax()
 
 def request_of(arguments: Arguments, setting: Setting) -> CreateRequest:
     """The options of create and run as a request, without a console."""
+    refuse_pidfd_socket(arguments)
     return CreateRequest(
         container_id=arguments.word(0, "container id"),
         bundle=os.path.abspath(arguments.value("bundle") or "."),
@@ -31,6 +32,12 @@ def request_of(arguments: Arguments, setting: Setting) -> CreateRequest:
         filter_cache=setting.filter_cache,
         warn=setting.journal.warning,
     )
+
+
+def refuse_pidfd_socket(arguments: Arguments) -> None:
+    """Raises Unsupported where the one option of runc that we do not have is given."""
+    if arguments.has("pidfd-socket"):
+        raise Unsupported("--pidfd-socket is not supported; use --pid-file")
 
 
 def _absolute(path: str) -> str:
