@@ -1,5 +1,6 @@
 """`podman --runtime wherry-runtime`."""
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -47,6 +48,9 @@ def podman(image: Path) -> Iterator[Podman]:
     yield podman
     podman("rm", "--all", "--force", "-t", "0")
     podman("rmi", "--all", "--force")
+    for left in Path("/sys/fs/cgroup").glob("**/libpod_parent"):
+        with contextlib.suppress(OSError):  # another podman's containers are in it
+            left.rmdir()
     shutil.rmtree(folder, ignore_errors=True)
 
 
