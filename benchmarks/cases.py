@@ -285,8 +285,9 @@ def _logs(engine: Engine) -> float:
     count = LOG_BYTES // 64
     line = "x" * 63
     command = ["sh", "-c", f"yes {line} | head -n {count}"]
+    log = {"Type": "json-file", "Config": {"max-size": "200m"}}
     began = time.perf_counter()
-    id = create(api, command)
+    id = create(api, command, LogConfig=log)
     api.call("POST", f"/containers/{id}/start")
     api.call("POST", f"/containers/{id}/wait")
     answer = api.call("GET", f"/containers/{id}/logs?stdout=1")

@@ -102,9 +102,9 @@ def cpu_of(pids: set[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def dockerd() -> Engine:
+def dockerd(disk: str) -> Engine:
     """Debian's dockerd with its defaults, but for its folders and its bridge's subnet."""
-    folder = tempfile.mkdtemp(prefix="bench-dockerd-")
+    folder = tempfile.mkdtemp(prefix="bench-dockerd-", dir=disk)
     program = shutil.which("dockerd", path="/usr/sbin:/usr/bin")
     if program is None:
         raise SystemExit("the benchmarks need Debian's dockerd: apt-get install docker.io")
@@ -116,9 +116,9 @@ def dockerd() -> Engine:
     return Engine("dockerd", command, folder, socket)
 
 
-def wherry() -> Engine:
+def wherry(disk: str) -> Engine:
     """wherry of this checkout with its defaults, but for its folders and its bridge."""
-    folder = tempfile.mkdtemp(prefix="bench-wherry-")
+    folder = tempfile.mkdtemp(prefix="bench-wherry-", dir=disk)
     socket = f"{folder}/s"
     program = Path(sys.executable).with_name("wherry")
     command = [

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cases
 import engines
 from cases import Case
+from disk import fresh_disk
 from engines import Engine
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,14 +33,15 @@ def main(names: list[str]) -> int:
     wanted = [case for case in cases.CASES if not names or case.name in names]
     if os.geteuid() != 0:
         sys.exit("the benchmarks compare with dockerd, which needs root")
-    pair = [engines.dockerd(), engines.wherry()]
-    try:
-        for engine in pair:
-            cases.prepare(engine)
-        results = [measure(case, pair) for case in wanted]
-    finally:
-        for engine in pair:
-            engine.stop()
+    with fresh_disk() as disk:
+        pair = [engines.dockerd(disk), engines.wherry(disk)]
+        try:
+            for engine in pair:
+                cases.prepare(engine)
+            results = [measure(case, pair) for case in wanted]
+        finally:
+            for engine in pair:
+                engine.stop()
     runc = bare_runc()
     report(results, runc)
     return 0
@@ -109,7 +111,7 @@ def report(results: list[dict[str, object]], runc: float | None) -> None:
         f"# Beside dockerd, {datetime.date.today()}",
         "",
         f"{os.cpu_count()} CPUs, kernel {platform.release()}, CPython {platform.python_version()}; "
-        "medians of interleaved rounds in one run.",
+        "medians of interleaved rounds in one run, on a fresh ext4 in a file.",
         "",
         "| what | dockerd | wherry | ratio | goal | |",
         "|---|---|---|---|---|---|",
