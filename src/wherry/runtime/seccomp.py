@@ -2,9 +2,8 @@
 
 The program looks at the architecture, then finds the call's number in a balanced tree over ranges
 of numbers with the same answer, then compares arguments where the answer depends on them. Docker's
-default profile takes 310 instructions for its three ABIs (90 for x86-64 alone), at most 20 of them a
-call, and 2 ms; the bytes depend on nothing but the profile,
-so callers keep them.
+default profile takes about 310 instructions for its three ABIs (90 for x86-64 alone), some ten of
+them a call, and 2 ms; the bytes depend on nothing but the profile, so callers keep them.
 
 Answers where the specification is silent (as runc and libseccomp give them):
 
