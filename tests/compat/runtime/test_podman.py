@@ -58,8 +58,9 @@ def podman(image: Path) -> Iterator[Podman]:
     podman("rmi", "--all", "--force")
     top = Path("/sys/fs/cgroup")
     for place in (top, *(top / name for name in os.listdir(top)), *_own_groups()):
-        with contextlib.suppress(OSError):  # none there, or another podman's containers are in it
-            (place / "libpod_parent").rmdir()
+        for name in ("libpod_parent/conmon", "libpod_parent"):
+            with contextlib.suppress(OSError):  # none, or another podman's containers are in it
+                (place / name).rmdir()
     shutil.rmtree(folder, ignore_errors=True)
 
 
