@@ -43,6 +43,7 @@ async def open_engine(settings: EngineSettings, ids: IdMode) -> Engine:
     folders = settings.folders
     for path in (folders.root, folders.exec_root, os.path.join(folders.exec_root, "c")):
         os.makedirs(path, mode=0o711, exist_ok=True)
+    os.makedirs(folders.filters, mode=0o700, exist_ok=True)
     lock = LockedRoot(folders.lock)
     lanes, bus = Lanes(), EventBus()
     try:

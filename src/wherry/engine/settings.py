@@ -43,6 +43,11 @@ class Folders(NamedTuple):
         """Run-time state of the network process."""
         return os.path.join(self.exec_root, "net")
 
+    @property
+    def filters(self) -> str:
+        """Compiled seccomp filters."""
+        return os.path.join(self.exec_root, "filters")
+
     def bundle(self, container: str) -> str:
         """A container's folder on disk: config.json, its files for /etc, its log."""
         return os.path.join(self.root, "containers", container)

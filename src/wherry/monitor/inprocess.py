@@ -45,6 +45,7 @@ class InProcess:
                     console,
                     no_pivot=self._request.no_pivot,
                     die_with_parent=True,
+                    filter_cache=self._request.filter_cache,
                 )
             ).pid
 
@@ -59,7 +60,15 @@ class InProcess:
 
         def make(console: int | None) -> int:
             return execute(
-                ExecRequest(self._id, self._root, process, stdio, console, die_with_parent=True)
+                ExecRequest(
+                    self._id,
+                    self._root,
+                    process,
+                    stdio,
+                    console,
+                    die_with_parent=True,
+                    filter_cache=self._request.filter_cache,
+                )
             )
 
         return _started(make, terminal=stdio is None)

@@ -71,8 +71,10 @@ class LaunchRequest(NamedTuple):
     stdin_once: bool = False
     propagation: str = "rslave"
     own_pid_namespace: bool = True
+    one_id: bool = False  # changes of user and group are answered by the monitor (id_watch)
     no_pivot: bool = False
     console_size: tuple[int, int] = (0, 0)  # columns, rows; zero leaves the kernel's
+    filter_cache: str = ""  # folder of compiled seccomp filters; empty compiles each time
 
     @property
     def state_root(self) -> str:

@@ -74,6 +74,7 @@ def _launch_request(
         own_pid_namespace=host.pid_mode == "",
         one_id=engine.host.ids == "single",
         console_size=(width, height),
+        filter_cache=engine.settings.folders.filters,
     )
 
 
