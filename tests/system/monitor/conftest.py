@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import glob
 import json
 import os
 import shutil
@@ -43,6 +44,9 @@ def rootfs() -> Iterator[str]:
         os.symlink("busybox", f"{folder}/bin/{name}")
     yield folder
     shutil.rmtree(folder)
+    for parent in glob.glob("/sys/fs/cgroup/*/wherry-test-monitor"):
+        with contextlib.suppress(OSError):  # the named hierarchies are links to one folder
+            os.rmdir(parent)
 
 
 def spec(args: list[str], *, tty: bool) -> dict[str, object]:
@@ -72,7 +76,7 @@ def spec(args: list[str], *, tty: bool) -> dict[str, object]:
             },
         ],
         "linux": {
-            "cgroupsPath": f"/wherry-test/{os.urandom(6).hex()}",
+            "cgroupsPath": f"/wherry-test-monitor/{os.urandom(6).hex()}",
             "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")],
         },
     }

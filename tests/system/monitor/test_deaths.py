@@ -201,6 +201,6 @@ async def test_cgroup_is_gone_at_the_end(box: Box) -> None:
     await handle.kill(9)
     await handle.wait_gone()
     for _, controllers, path in groups:
-        assert not path.startswith("/wherry-test") or not os.path.exists(
+        assert not path.startswith("/wherry-test-monitor") or not os.path.exists(
             f"/sys/fs/cgroup/{controllers}{path}"
         )
