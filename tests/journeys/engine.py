@@ -75,11 +75,23 @@ def engine() -> Iterator[Engine]:
         _await(here, daemon)
         _import_busybox(here)
         yield here
-        _remove_all(here)
     finally:
-        daemon.send_signal(signal.SIGTERM)
+        try:
+            if daemon.poll() is None:
+                _remove_all(here)
+        finally:
+            _end(daemon)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(daemon: subprocess.Popen[bytes]) -> None:
+    """Ask it to stop; one that does not is killed."""
+    daemon.send_signal(signal.SIGTERM)
+    try:
         daemon.wait(PATIENCE)
-        shutil.rmtree(folder, ignore_errors=True)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait(PATIENCE)
 
 
 def _await(here: Engine, daemon: subprocess.Popen[bytes]) -> None:
