@@ -82,7 +82,7 @@ def _hostname(engine: Engine, request: ContainerCreateRequest, id: str) -> str:
         return other.record.request.hostname
     if request.hostname:
         return request.hostname
-    return os.uname().nodename if "host" in (host.network_mode, host.uts_mode) else short_id(id)
+    return os.uname().nodename if host.network_mode == "host" else short_id(id)
 
 
 def cgroup_path(parent: str, id: str) -> str:

@@ -3,7 +3,6 @@
 import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest, Healthcheck
-from wherry.engine.spec.process import merge_environment
 from wherry.kit.errors import InvalidInput
 from wherry.oci.config import ProcessConfig
 
@@ -29,7 +28,7 @@ def merged(asked: ContainerCreateRequest, image: ProcessConfig | None) -> Contai
         cmd=command,
         user=asked.user or base.user,
         working_dir=asked.working_dir or base.working_dir,
-        env=merge_environment(base.env or [], asked.env or []),
+        env=_environment(base.env or [], asked.env or []),
         labels={**(base.labels or {}), **(asked.labels or {})},
         exposed_ports=_union(base.exposed_ports, asked.exposed_ports),
         volumes=_union(base.volumes, asked.volumes),
@@ -43,6 +42,15 @@ def merged(asked: ContainerCreateRequest, image: ProcessConfig | None) -> Contai
             "it needs to be an absolute path"
         )
     return result
+
+
+def _environment(base: list[str], asked: list[str]) -> list[str]:
+    """What was asked for, then what the image has under other names.
+
+    A bare `NAME` stays: it says that the container has no such variable.
+    """
+    names = {entry.partition("=")[0] for entry in asked}
+    return [*asked, *(entry for entry in base if entry.partition("=")[0] not in names)]
 
 
 def _union(
