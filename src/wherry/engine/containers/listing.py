@@ -126,7 +126,7 @@ async def _summary(
         names=(f"/{record.name}",),
         image=_image_name(engine, record, names),
         image_id=record.image,
-        command=" ".join([*(record.request.entrypoint or []), *(record.request.cmd or [])]),
+        command=command_text(record),
         created=record.created // clock.SECOND,
         ports=answers.ports(record),
         size_rw=writable,
@@ -141,6 +141,12 @@ async def _summary(
         network_settings=SummaryNetworkSettings(answers.networks(record)),
         mounts=tuple(answers.mount(point) for point in record.mounts if point.type != "tmpfs"),
     )
+
+
+def command_text(record: ContainerRecord) -> str:
+    """The command line in one string; arguments with spaces in quotes, as dockerd writes them."""
+    program, *rest = [*(record.request.entrypoint or []), *(record.request.cmd or [])]
+    return " ".join([program, *(f"'{word}'" if " " in word else word for word in rest)])
 
 
 def _image_name(engine: Engine, record: ContainerRecord, names: dict[str, str | None]) -> str:
