@@ -11,6 +11,7 @@ from wherry.linux.cgroup.oom import OomEvents
 from wherry.monitor import files, guard, logcompress
 from wherry.monitor.birth import Birth, apart
 from wherry.monitor.execs import Execs
+from wherry.monitor.id_watch import IdWatch
 from wherry.monitor.log import Log
 from wherry.monitor.loop import IN, Loop
 from wherry.monitor.namespaces import detach_rootfs
@@ -33,7 +34,7 @@ class Container:
     """Owns init, log and execs; `on_gone` is called when nothing is left to do."""
 
     __slots__ = (
-        "_birth", "_guard", "_helpers", "_loop", "_reaper", "_runtime", "_tell", "execs",
+        "_birth", "_guard", "_helpers", "_ids", "_loop", "_reaper", "_runtime", "_tell", "execs",
         "exit", "log", "on_gone", "phase", "process", "request",
     )  # fmt: skip
 
@@ -47,6 +48,7 @@ class Container:
         self._guard = 0
         self._helpers: set[int] = set()  # children of ours that are not the container's
         self._birth: Birth | None = None
+        self._ids: IdWatch | None = None
         self.request = request
         self.execs = Execs(loop, reaper, runtime, request.exec_dir, tell)
         self.exit: Exit | None = None
@@ -57,6 +59,8 @@ class Container:
 
     def create(self) -> None:
         """Raises WherryError or OSError; nothing is left then."""
+        if self.request.one_id:
+            self._ids = IdWatch(self._loop, self.request.exec_dir, self._helpers)
         process = self._terminal() if self.request.tty else self._piped()
         self._created(process)
 
@@ -207,6 +211,8 @@ class Container:
 
     def _let_go(self) -> None:
         """The namespaces may go now, and a child that still waits for `start`."""
+        if self._ids is not None:
+            self._ids.close()
         birth, self._birth = self._birth, None
         if birth is None:
             return

@@ -13,6 +13,7 @@ from wherry.runtime.filter_cache import compiled
 from wherry.runtime.handshake import Channel
 from wherry.runtime.seccomp_profile import parse_profile
 
+_SUN_PATH = 108
 ONE_ID = "wherry.one-id-filter"
 """Annotation: `true` adds the filter that answers id changes with success (one-id containers)."""
 
@@ -62,10 +63,22 @@ def _one_id_program(profile: dict[str, object] | None) -> bytes:
 def _connect(path: str) -> int:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         try:
-            sock.connect(path)
+            _connect_to(sock, path)
         except OSError as error:
             raise InvalidInput(f"linux.seccomp.listenerPath {path}: {error.strerror}") from error
         return sock.detach()
+
+
+def _connect_to(sock: socket.socket, path: str) -> None:
+    """Also where the path is longer than sun_path (unix(7): 108 bytes)."""
+    if len(os.fsencode(path)) < _SUN_PATH:
+        sock.connect(path)
+        return
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sock.connect(f"/proc/self/fd/{folder}/{os.path.basename(path)}")
+    finally:
+        os.close(folder)
 
 
 def send_filters(channel: Channel, filters: Filters) -> None:

@@ -122,12 +122,17 @@ def _set_capabilities(masks: Masks) -> None:
 
 
 def set_ids(user: User, set_groups: bool) -> None:
-    """Groups, then gid, then uid. Raises SetupNotPermitted naming an id that is not mapped."""
+    """Groups, then gid, then uid. Raises SetupNotPermitted naming an id that is not mapped.
+
+    What is so already is not asked for: a filter may have such calls wait for somebody's answer.
+    """
     try:
         if set_groups:
             os.setgroups(user.additional_gids)
-        os.setresgid(user.gid, user.gid, user.gid)
-        os.setresuid(user.uid, user.uid, user.uid)
+        if os.getresgid() != (user.gid,) * 3:
+            os.setresgid(user.gid, user.gid, user.gid)
+        if os.getresuid() != (user.uid,) * 3:
+            os.setresuid(user.uid, user.uid, user.uid)
     except OSError as error:
         raise SetupNotPermitted(
             f"cannot become user {user.uid}, group {user.gid}: {error.strerror} "

@@ -10,12 +10,15 @@ kernel takes the one that was loaded last.
 from wherry.runtime import seccomp
 
 _OWNERS = "chown chown32 lchown lchown32 fchown fchown32 fchownat"
+IDENTITY = ("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")
+"""Calls that change who the process is: where somebody listens, they are really made."""
 _IDS = (
-    "setuid setuid32 setgid setgid32 setreuid setreuid32 setregid setregid32 setresuid "
-    "setresuid32 setresgid setresgid32 setfsuid setfsuid32 setfsgid setfsgid32 setgroups "
-    "setgroups32"
+    "setuid32 setgid32 setreuid32 setregid32 setresuid32 setresgid32 setfsuid setfsuid32 "
+    "setfsgid setfsgid32 setgroups setgroups32 getgroups getgroups32"
 )
+"""getgroups too: with one id no further groups can be given up, so none are shown."""
 _TYPE_BITS, _CHARACTER, _BLOCK = 0o170000, 0o020000, 0o060000
+_REAL_FILES = (0, 0o100000, 0o010000, 0o140000)  # none is a regular file; fifo, socket
 
 
 def one_id_profile(architectures: list[str]) -> dict[str, object]:
@@ -24,7 +27,7 @@ def one_id_profile(architectures: list[str]) -> dict[str, object]:
         "defaultAction": "SCMP_ACT_ALLOW",
         "architectures": architectures,
         "syscalls": [
-            _succeed(f"{_OWNERS} {_IDS}".split()),
+            _succeed([*_OWNERS.split(), *_IDS.split(), *IDENTITY]),
             *_device_nodes("mknod", 1),
             *_device_nodes("mknodat", 2),
         ],
@@ -40,6 +43,15 @@ def _device_nodes(name: str, mode_argument: int) -> list[dict[str, object]]:
     """Fifos, sockets and files, which mknod also makes, are really made."""
     return [
         _succeed([name], _masked(mode_argument, _TYPE_BITS, kind)) for kind in (_CHARACTER, _BLOCK)
+    ]
+
+
+def real_files() -> list[dict[str, object]]:
+    """For profiles that allow little: mknod of what is no device is done as asked."""
+    return [
+        {"names": [name], "action": "SCMP_ACT_ALLOW", "args": [_masked(at, _TYPE_BITS, kind)]}
+        for name, at in (("mknod", 1), ("mknodat", 2))
+        for kind in _REAL_FILES
     ]
 
 
