@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import BinaryIO, TypeVar
 
 from wherry.engine.lanes import Lanes
@@ -70,6 +70,24 @@ async def _feed(chunks: AsyncIterator[bytes], writing: int) -> None:
             await writer.drain()
     finally:
         writer.close()
+
+
+async def iterate(lanes: Lanes, make: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+    """The pieces of a blocking generator, the next one made while the last one is sent.
+
+    The pieces are handed over as they are: no pipe, no copy. Raises what the generator raises.
+    """
+    pieces = await lanes.long(make)
+    coming = asyncio.ensure_future(lanes.long(next, pieces, b""))
+    try:
+        while piece := await coming:
+            coming = asyncio.ensure_future(lanes.long(next, pieces, b""))
+            yield piece
+    finally:
+        await asyncio.gather(coming, return_exceptions=True)
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            await lanes.long(close)
 
 
 Runner = Callable[[Callable[[], None]], Awaitable[None]]

@@ -8,11 +8,12 @@ import hashlib
 import queue
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from types import TracebackType
 from typing import BinaryIO
 
 from wherry.kit.errors import Unavailable
-from wherry.layer.compression import plain_pieces, read_pieces
+from wherry.layer.compression import detect, plain_pieces, read_pieces
 from wherry.oci.digest import Digest, from_hex
 
 _AHEAD = 8  # pieces, each at most compression.PIECE
@@ -76,6 +77,14 @@ class Intake:
                 raise piece
             yield piece
 
+    def _counted(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The plain pieces, with both tallies kept; where nothing is compressed they are one."""
+        first = next(pieces, b"")
+        if detect(first) == "none":
+            self.stored = self.plain
+            return self.plain.through(chain([first], pieces))
+        return self.plain.through(plain_pieces(self.stored.through(chain([first], pieces))))
+
     def _drain(self) -> None:
         try:
             while True:
@@ -85,7 +94,7 @@ class Intake:
 
     def _run(self, stream: BinaryIO) -> None:
         try:
-            for piece in self.plain.through(plain_pieces(self.stored.through(read_pieces(stream)))):
+            for piece in self._counted(read_pieces(stream)):
                 self._queue.put(piece)
                 if self._stopped.is_set():
                     break

@@ -1,6 +1,6 @@
 """The archive routes: what `docker cp` is made of. HEAD, GET, PUT /containers/{id}/archive."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO
 
 from wherry.dockerapi.container_answers import PathStat
@@ -38,13 +38,12 @@ async def get(engine: Engine, ref: str, path: str) -> tuple[PathStat, AsyncItera
     found = await engine.lanes.files(_stat, engine, container, _checked(path))
     mounts = engine.snapshots.mounts(container.id)
 
-    def work(sink: BinaryIO) -> None:
+    def pieces() -> Iterator[bytes]:
         with rootfs.opened(mounts, container.state.pid) as root:
-            for piece in tars.read(root, path):
-                sink.write(piece)
+            yield from tars.read(root, path)
 
     await engine.journal.commit([], happened(container.record, "archive-path"))
-    return found, pipes.produce(engine.lanes.long, work)
+    return found, pipes.iterate(engine.lanes, pieces)
 
 
 async def put(

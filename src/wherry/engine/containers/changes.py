@@ -1,7 +1,6 @@
 """GET /containers/{id}/changes and GET /containers/{id}/export."""
 
-from collections.abc import AsyncIterator
-from typing import BinaryIO
+from collections.abc import AsyncIterator, Iterator
 
 from wherry.dockerapi.container_answers import Change
 from wherry.engine import pipes, rootfs
@@ -28,10 +27,9 @@ async def export(engine: Engine, ref: str) -> AsyncIterator[bytes]:
     container = engine.containers.find(ref)
     mounts = engine.snapshots.mounts(container.id)
 
-    def work(sink: BinaryIO) -> None:
+    def pieces() -> Iterator[bytes]:
         with rootfs.opened(mounts, container.state.pid) as root:
-            for piece in read(root, "/."):
-                sink.write(piece)
+            yield from read(root, "/.")
 
     await engine.journal.commit([], happened(container.record, "export"))
-    return pipes.produce(engine.lanes.long, work)
+    return pipes.iterate(engine.lanes, pieces)
