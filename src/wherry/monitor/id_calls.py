@@ -1,8 +1,8 @@
 """What a change of user or group means where there is one id only: pure decisions.
 
-A process has one user and one group here, never a real one beside an effective one. So a change
-that can be taken back (an effective id alone) is answered with success and not made: with one id
-it makes no difference to files. A change for good is made, by another user namespace.
+A process has one user and one group here, never a real one beside an effective one. A change of
+root's effective id alone is answered with success and not made: it makes no difference to files,
+and will be taken back. Any other change is made, by another user namespace.
 """
 
 import errno
@@ -31,9 +31,13 @@ class Ids(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Become somebody, or just answer with an error number (0: success)."""
+    """Become somebody, or just answer with an error number (0: success).
+
+    `may_return`: the process keeps the right to change its ids until its next program.
+    """
 
     become: Ids | None = None
+    may_return: bool = False
     error: int = 0
 
 
@@ -52,15 +56,16 @@ def judge(
         return Verdict()
     if not effective >> _CAPABILITY[kind] & 1:
         return Verdict(error=errno.EPERM)
-    id = _for_good(wanted, own)
-    return Verdict() if id is None else Verdict(now._replace(**{kind: id}))
+    if count == 1 or wanted[0] not in (KEEP, own):
+        return Verdict(now._replace(**{kind: wanted[0]}), _keeps(wanted))
+    if own == 0:  # root for a while as somebody else
+        return Verdict()
+    return Verdict(now._replace(**{kind: others.pop()}), may_return=True)
 
 
-def _for_good(wanted: list[int], own: int) -> int | None:
-    """The id that is left when the call was made as asked; None where the old one stays too."""
-    if len(wanted) == 2:  # with the real id the saved one changes as well
-        real, effective = wanted
-        if real == KEEP or effective == own:
-            return None
-        return real if effective == KEEP else effective
-    return wanted[0] if len(set(wanted)) == 1 else None
+def _keeps(wanted: list[int]) -> bool:
+    """Whether the old id stays beside the new one, so that the process may go back.
+
+    setreuid(2) changes the saved id to the effective one wherever it sets the real one.
+    """
+    return any(id != wanted[0] for id in wanted[1:])

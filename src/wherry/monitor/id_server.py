@@ -114,7 +114,8 @@ class IdServer:
         if number < 0:
             return
         if len(os.listdir(f"/proc/{process}/task")) == 1:
-            _switch(call, number, listener, drop=now.uid == 0 and verdict.become.uid != 0)
+            left_root = now.uid == 0 and verdict.become.uid != 0
+            _switch(call, number, listener, drop=left_root and not verdict.may_return)
             return
         self._wait_for_exec(process, verdict.become, number)
         seccomp_notify.answer(listener, call.id)

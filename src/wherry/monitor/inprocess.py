@@ -67,6 +67,7 @@ class InProcess:
                     stdio,
                     console,
                     die_with_parent=True,
+                    one_id=self._request.one_id,
                     filter_cache=self._request.filter_cache,
                 )
             )

@@ -23,7 +23,7 @@ from wherry.runtime.identity import Identity
 from wherry.runtime.identity import prepare as prepare_identity
 from wherry.runtime.init import exit_status
 from wherry.runtime.labels import check_labels, set_exec_labels
-from wherry.runtime.namespaces import become_root, join_container
+from wherry.runtime.namespaces import become_root, join_container, rename_id
 from wherry.runtime.protect import require_sealed
 from wherry.runtime.request import ExecRequest
 from wherry.runtime.spec_types import Spec
@@ -163,6 +163,8 @@ def _enter(entry: _Entry) -> tuple[Identity, int | None]:
     settings.leave_keyring(entry.record.id, entry.request.warn)
     if join_container(entry.spec.linux, entry.pidfd, entry.record.pid):
         become_root(proc_fd)
+    if entry.request.one_id:
+        rename_id(proc_fd, wanted.user.uid, wanted.user.gid)
     os.close(entry.pidfd)
     process.set_dumpable(False)
     identity = prepare_identity(wanted, proc_fd, entry.request.warn)

@@ -109,13 +109,45 @@ def become_root(proc_fd: int) -> None:
     The maps are read from the host's procfs: after a join, /proc is the container's.
     """
     for kind, change in (("gid", os.setresgid), ("uid", os.setresuid)):
-        descriptor = open_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/{kind}_map", os.O_RDONLY)
-        try:
-            lines = os.read(descriptor, _LARGEST_MAP).splitlines()
-        finally:
-            os.close(descriptor)
-        if any(line.split()[0] == b"0" for line in lines):
+        if 0 in _inside(proc_fd, kind):
             change(0, 0, 0)
+
+
+def rename_id(proc_fd: int, uid: int, gid: int) -> None:
+    """Have our only user and group ids called otherwise, in a user namespace of our own.
+
+    Writing a map of just the own id needs no right (user_namespaces(7)), but a process that is
+    dumpable; nobody in the container sees this one. Raises OSError.
+    """
+    now = tuple(_inside(proc_fd, kind)[0] for kind in ("uid", "gid"))
+    if now == (uid, gid):
+        return
+    namespace.unshare(CLONE_NEWUSER)
+    process.set_dumpable(True)
+    _write_own(proc_fd, "setgroups", "deny")
+    _write_own(proc_fd, "uid_map", f"{uid} {now[0]} 1")
+    _write_own(proc_fd, "gid_map", f"{gid} {now[1]} 1")
+    process.set_dumpable(False)
+
+
+def _inside(proc_fd: int, kind: str) -> list[int]:
+    """The first id of each line of our map.
+
+    Read as bytes: a codec that is not loaded yet would be imported from the container's files.
+    """
+    descriptor = open_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/{kind}_map", os.O_RDONLY)
+    try:
+        return [int(line.split()[0]) for line in os.read(descriptor, _LARGEST_MAP).splitlines()]
+    finally:
+        os.close(descriptor)
+
+
+def _write_own(proc_fd: int, name: str, text: str) -> None:
+    descriptor = open_beneath_proc(proc_fd, f"{own_directory(proc_fd)}/{name}", os.O_WRONLY)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
 
 
 def make_others(linux: Linux) -> None:

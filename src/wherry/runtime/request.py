@@ -44,7 +44,8 @@ class CreateRequest(NamedTuple):
 class ExecRequest(NamedTuple):
     """A further process in a running container; the fields mean what they do above.
 
-    `cgroup` is a path below the container's own cgroup, None for that itself.
+    `cgroup` is a path below the container's own cgroup, None for that itself. `one_id`: the
+    container has a single id; another user is that same id by another name.
     """
 
     container_id: str
@@ -57,6 +58,7 @@ class ExecRequest(NamedTuple):
     cgroup: str | None = None
     die_with_parent: bool = False
     ignore_paused: bool = False
+    one_id: bool = False
     filter_cache: str = ""
     warn: Callable[[str], None] = ignore_warning
 
