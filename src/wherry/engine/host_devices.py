@@ -2,8 +2,11 @@
 
 import os
 import stat
+from typing import TypeVar
 
-from wherry.dockerapi.host_config import DeviceMapping, HostConfig
+import msgspec
+
+from wherry.dockerapi.host_config import DeviceMapping, HostConfig, ThrottleDevice, WeightDevice
 from wherry.engine.spec.facts import Device
 from wherry.kit.errors import InvalidInput
 
@@ -71,3 +74,30 @@ def _device(path: str, target: str, access: str) -> Device | None:
         gid=status.st_gid,
         access=access,
     )
+
+
+def numbered(host: HostConfig) -> HostConfig:
+    """Limits of block devices with `major:minor` in the paths' places. Raises InvalidInput."""
+    fields = ("weight_device", "device_read_bps", "device_write_bps", "device_read_iops",
+              "device_write_iops")  # fmt: skip
+    changes = {f"blkio_{field}": _numbers(getattr(host, f"blkio_{field}")) for field in fields}
+    return msgspec.structs.replace(host, **changes)
+
+
+D = TypeVar("D", WeightDevice, ThrottleDevice)
+
+
+def _numbers(devices: list[D] | None) -> list[D] | None:
+    return devices and [
+        msgspec.structs.replace(device, path=_number(device.path)) for device in devices
+    ]
+
+
+def _number(path: str) -> str:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise InvalidInput(f"stat {path}: {os.strerror(error.errno or 0).lower()}") from error
+    if not stat.S_ISBLK(status.st_mode):
+        raise InvalidInput(f"{path} is not a block device")
+    return f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"

@@ -49,3 +49,18 @@ def _enabled(path: str) -> bool:
             return file.read().strip() == "Y"
     except OSError:
         return False
+
+
+def memory_nodes() -> int:
+    """How many NUMA nodes there are."""
+    try:
+        return (
+            sum(
+                name[:4] == "node" and name[4:].isdigit()
+                for name in os.listdir("/sys/devices/system/node")
+            )
+            or 1
+        )
+    except OSError:
+        return 1
+    return sum(name[:4] == "node" and name[4:].isdigit() for name in names) or 1

@@ -108,6 +108,8 @@ class MountPoint(msgspec.Struct, frozen=True):
     options: tuple[str, ...] = ()
     no_copy: bool = False
     anonymous: bool = False
+    by_mount: bool = False
+    """Asked for by `HostConfig.Mounts`."""
     create_source: bool = False
     """A missing bind source is made (`-v`), not an error (`--mount`)."""
 

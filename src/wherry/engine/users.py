@@ -49,7 +49,7 @@ def _group(name: str, group: str) -> int:
         if fields[0] == name and fields[2].isdigit():
             return int(fields[2])
     if not name.isdigit():
-        raise InvalidInput(f"Unable to find group {name}: no matching entries in group file")
+        raise InvalidInput(f"unable to find group {name}: no matching entries in group file")
     return _checked(int(name))
 
 

@@ -14,6 +14,7 @@ from wherry.linux import mount
 from wherry.linux.libc import is_missing
 from wherry.linux.mount import Attributes, Change
 from wherry.linux.namespace import IdMap
+from wherry.runtime import foreign_tree
 from wherry.runtime.devices import brings_own_dev, open_host_devices, wanted_devices
 from wherry.runtime.errors import from_os_error
 from wherry.runtime.idmaps import user_namespace_with
@@ -97,6 +98,8 @@ def _open_bind(entry: Mount, options: MountOptions, linux: Linux, bundle: str) -
 
 def _clone(path: str, *, recursive: bool, what: str) -> int:
     try:
+        if foreign_tree.is_foreign(path):
+            return foreign_tree.clone(path, recursive=recursive)
         return mount.clone_tree(mount.AT_FDCWD, path, recursive=recursive)
     except FileNotFoundError as error:
         raise NotFound(f"{what}: bind source {path} does not exist") from error

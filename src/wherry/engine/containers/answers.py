@@ -39,10 +39,15 @@ def mount(point: MountPoint) -> answers.MountPoint:
     )
 
 
+def listed(point: MountPoint) -> bool:
+    """Whether Mounts shows it: a tmpfs only where it was asked for by `--mount`."""
+    return point.type != "tmpfs" or point.by_mount
+
+
 def endpoint(record: ContainerRecord, place: EndpointRecord) -> EndpointSettings:
     """A container's settings in one network, addresses only while it runs."""
-    asked = (record.request.networking_config.endpoints_config or {}).get(place.network)
-    base = asked or EndpointSettings()
+    configured = record.request.networking_config.endpoints_config or {}
+    base = configured.get(place.network) or configured.get("default") or EndpointSettings()
     return EndpointSettings(
         ipam_config=base.ipam_config,
         links=base.links,
@@ -64,7 +69,7 @@ def networks(record: ContainerRecord) -> dict[str, EndpointSettings]:
 
 def port_map(record: ContainerRecord) -> dict[str, tuple[PortBinding, ...] | None]:
     """`80/tcp` → where it is published; None for exposed only. Empty unless running."""
-    if not record.state.pid:
+    if not record.state.pid or record.request.host_config.network_mode == "host":
         return {}
     shown: dict[str, tuple[PortBinding, ...] | None] = dict.fromkeys(
         record.request.exposed_ports or {}

@@ -6,7 +6,16 @@ from typing import NamedTuple
 import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest
-from wherry.engine.containers import defaults, folders, merge, mountpoints, validate, volumes
+from wherry.engine import host_facts
+from wherry.engine.containers import (
+    conflicts,
+    defaults,
+    folders,
+    merge,
+    mountpoints,
+    validate,
+    volumes,
+)
 from wherry.engine.engine import Engine
 from wherry.engine.images import init_layer
 from wherry.engine.images.config import image_config
@@ -51,7 +60,9 @@ def _record(
 ) -> ContainerRecord:
     """Everything that is decided before anything is made."""
     runtimes = frozenset(["wherry", *(each for each, _ in engine.settings.runtimes)])
-    validate.check(asked, runtimes, os.cpu_count() or 1)
+    validate.check(asked, runtimes, os.cpu_count() or 1, host_facts.memory_nodes())
+    conflicts.check(asked)
+    asked = _with_ids(engine, asked)
     asked = defaults.resolved(asked, engine.settings.default_runtime, engine.host.cgroup)
     request = merge.merged(asked, config.config)
     _check_buildable(engine, request)
@@ -72,6 +83,17 @@ def _record(
         runtime=request.host_config.runtime,
         cgroup=cgroup_path(request.host_config.cgroup_parent, id),
     )
+
+
+def _with_ids(engine: Engine, asked: ContainerCreateRequest) -> ContainerCreateRequest:
+    """`container:NAME` with the id in the name's place. Raises NoSuchContainer."""
+    host = asked.host_config
+    found: dict[str, str] = {}
+    for field in ("network_mode", "pid_mode", "ipc_mode"):
+        kind, _, ref = getattr(host, field).partition(":")
+        if kind == "container":
+            found[field] = f"container:{engine.containers.find(ref).id}"
+    return msgspec.structs.replace(asked, host_config=msgspec.structs.replace(host, **found))
 
 
 def _hostname(engine: Engine, request: ContainerCreateRequest, id: str) -> str:

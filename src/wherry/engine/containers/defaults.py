@@ -27,9 +27,20 @@ def resolved(
         oom_kill_disable=bool(host.oom_kill_disable) if cgroup != "v2" else None,
         memory_swappiness=None if host.memory_swappiness == -1 else host.memory_swappiness,
         memory_swap=host.memory_swap or host.memory * 2,
+        security_opt=_security(host),
         **_paths(host),
     )
     return msgspec.structs.replace(request, host_config=filled)
+
+
+def _security(host: HostConfig) -> list[str] | None:
+    """What shares the host's processes or IPC, or is privileged, gets no label of its own."""
+    given = host.security_opt or []
+    if any(option.split("=")[0] == "label" for option in given):
+        return host.security_opt
+    if "host" in (host.ipc_mode, host.pid_mode) or host.privileged:
+        return [*given, "label=disable"]
+    return host.security_opt
 
 
 def _paths(host: HostConfig) -> dict[str, list[str] | None]:

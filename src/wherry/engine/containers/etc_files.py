@@ -14,14 +14,11 @@ NAMES = ("hostname", "hosts", "resolv.conf")
 
 def write(engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> Files:
     """Write them into the container's folder; blocking. Their paths on the host."""
-    mode = record.request.host_config.network_mode
-    folder = engine.settings.folders.bundle(record.id)
-    if mode.startswith("container:"):  # a shared network means shared names
-        other = engine.containers.find(mode.removeprefix("container:"))
-        folder = engine.settings.folders.bundle(other.id)
+    folder = place(engine, record)
+    if record.request.host_config.network_mode.startswith("container:"):
         return Files(*(os.path.join(folder, name) for name in NAMES))
     texts = (
-        resolv.hostname_file(bundle.hostname(record), record.request.domainname),
+        resolv.hostname_file(bundle.hostname(record)),
         _hosts(record, places),
         _resolv_conf(record),
     )
@@ -30,17 +27,25 @@ def write(engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord,
     return Files(*(os.path.join(folder, name) for name in NAMES))
 
 
+def place(engine: Engine, record: ContainerRecord) -> str:
+    """The folder that has them: a shared network means shared names."""
+    owner = record.request.host_config.network_mode.partition("container:")[2]
+    return engine.settings.folders.bundle(owner or record.id)
+
+
 def _hosts(record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> str:
     host = record.request.host_config
     gateway = next((place.gateway for place in places if place.gateway), "")
     extra = [resolv.parse_extra_host(text, gateway) for text in host.extra_hosts or []]
     if host.network_mode == "host":
         return resolv.host_mode_hosts(_text("/etc/hosts"), extra)
+    name, domain = bundle.hostname(record), record.request.domainname
+    short, _, rest = f"{name}.{domain}".strip(".").partition(".")
     return resolv.hosts(
         extra,
         addresses=[place.address for place in places if place.address],
-        hostname=bundle.hostname(record),
-        domain=record.request.domainname,
+        hostname=short,
+        domain=rest,
     )
 
 

@@ -4,7 +4,7 @@ import os
 
 from wherry.dockerapi.container_answers import ContainerInspect, GraphDriver
 from wherry.engine import storage
-from wherry.engine.containers import answers
+from wherry.engine.containers import answers, etc_files
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord
 from wherry.kit.clock import rfc3339
@@ -18,7 +18,7 @@ async def inspect(engine: Engine, ref: str, size: bool = False) -> ContainerInsp
     if size:
         writable, total = await sizes(engine, record)
     command = [*(record.request.entrypoint or []), *(record.request.cmd or [])]
-    bundle = engine.settings.folders.bundle(record.id)
+    paths = _paths(engine, record)
     return ContainerInspect(
         id=record.id,
         created=rfc3339(record.created),
@@ -26,9 +26,9 @@ async def inspect(engine: Engine, ref: str, size: bool = False) -> ContainerInsp
         args=tuple(command[1:]),
         state=answers.state(record.state),
         image=record.image,
-        resolv_conf_path=os.path.join(bundle, "resolv.conf"),
-        hostname_path=os.path.join(bundle, "hostname"),
-        hosts_path=os.path.join(bundle, "hosts"),
+        resolv_conf_path=paths["/etc/resolv.conf"],
+        hostname_path=paths["/etc/hostname"],
+        hosts_path=paths["/etc/hosts"],
         log_path=log_path(engine, record),
         name=f"/{record.name}",
         restart_count=record.restart_count,
@@ -41,16 +41,24 @@ async def inspect(engine: Engine, ref: str, size: bool = False) -> ContainerInsp
         ),
         size_rw=writable,
         size_root_fs=total,
-        mounts=tuple(answers.mount(point) for point in record.mounts if point.type != "tmpfs"),
+        mounts=tuple(answers.mount(point) for point in record.mounts if answers.listed(point)),
         config=record.request.config(),
         network_settings=answers.network_settings(record),
     )
 
 
+def _paths(engine: Engine, record: ContainerRecord) -> dict[str, str]:
+    """Where the files for /etc come from: the engine's own, or what the user mounts there."""
+    folder = etc_files.place(engine, record)
+    own = {f"/etc/{name}": os.path.join(folder, name) for name in etc_files.NAMES}
+    mounted = {point.destination: point.source for point in record.mounts}
+    return {path: mounted.get(path, source) for path, source in own.items()}
+
+
 def log_path(engine: Engine, record: ContainerRecord) -> str:
-    """The log file; nothing where the driver keeps none."""
+    """The log file; only that of json-file is for others to read."""
     driver = record.request.host_config.log_config.type
-    return "" if driver == "none" else engine.settings.folders.log(record.id)
+    return "" if driver != "json-file" else engine.settings.folders.log(record.id)
 
 
 async def sizes(engine: Engine, record: ContainerRecord) -> tuple[int, int]:

@@ -135,8 +135,18 @@ def joined_namespaces(engine: Engine, record: ContainerRecord) -> Joined:
             pid = _running_pid(engine, mode.removeprefix("container:"), field)
             found = found._replace(**{field: f"/proc/{pid}/ns/{name}"})
             if field == "ipc":
+                _check_shareable(engine, mode.removeprefix("container:"))
                 found = found._replace(shm=f"/proc/{pid}/root/dev/shm")
     return found
+
+
+def _check_shareable(engine: Engine, ref: str) -> None:
+    other = engine.containers.find(ref)
+    if other.record.request.host_config.ipc_mode not in ("shareable", "host"):
+        raise Conflict(
+            f"cannot join IPC of container {other.id}: non-shareable IPC "
+            "(hint: use IpcMode:shareable for the donor container)"
+        )
 
 
 def _running_pid(engine: Engine, ref: str, what: str) -> int:

@@ -44,14 +44,17 @@ def parse_bind(text: str, driver: str = "") -> MountPoint:
         return _anonymous(_destination(parts[0]), driver)
     if len(parts) > 3 or not all(parts[:2]):
         raise InvalidInput(f"invalid volume specification: '{text}'")
-    source, destination = parts[0], _destination(parts[1], text)
+    source = parts[0]
+    kind = "bind" if source.startswith("/") else "volume"
+    config = f"invalid volume specification: '{text}': invalid mount config for type \"{kind}\": "
+    destination = _destination(parts[1], config)
     modes = frozenset(filter(None, parts[2].split(","))) if len(parts) == 3 else frozenset()
     mode = parts[2] if len(parts) == 3 else ""
     propagation = _checked_propagation(modes, mode)
     writable = "ro" not in modes
     if source.startswith("/"):
         if "nocopy" in modes:
-            raise InvalidInput(f"invalid mode: {mode}")
+            raise InvalidInput(f"{config}field VolumeOptions must not be specified")
         return MountPoint(
             "bind",
             destination,
@@ -63,9 +66,9 @@ def parse_bind(text: str, driver: str = "") -> MountPoint:
         )
     if not _VOLUME_NAME.fullmatch(source):
         raise InvalidInput(
-            f"invalid volume specification: '{text}': \"{source}\" includes invalid characters for "
-            'a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended '
-            "to pass a host directory, use absolute path"
+            f'create {source}: "{source}" includes invalid characters for a local volume name, '
+            'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host '
+            "directory, use absolute path"
         )
     return MountPoint(
         "volume",
@@ -97,7 +100,7 @@ def from_mount(wanted: Mount) -> MountPoint:
         raise InvalidInput(
             f'invalid mount config for type "{wanted.type}": field Target must not be empty'
         )
-    destination = _destination(wanted.target)
+    destination = _destination(wanted.target, f'invalid mount config for type "{wanted.type}": ')
     if wanted.type == "bind":
         return _bind_mount(wanted, destination)
     if wanted.type == "volume":
@@ -107,10 +110,12 @@ def from_mount(wanted: Mount) -> MountPoint:
             raise InvalidInput(
                 'invalid mount config for type "tmpfs": field Source must not be specified'
             )
-        return MountPoint("tmpfs", destination, options=_tmpfs(wanted))
+        return MountPoint(
+            "tmpfs", destination, options=_tmpfs(wanted), rw=not wanted.read_only, by_mount=True
+        )
     if wanted.type in ("image", "npipe", "cluster"):
         raise Unsupported(f"mounts of type {wanted.type!r} are not offered by this engine")
-    raise InvalidInput(f'mount type unknown: "{wanted.type}"')
+    raise InvalidInput(f'invalid mount config for type "{wanted.type}": mount type unknown')
 
 
 def _bind_mount(wanted: Mount, destination: str) -> MountPoint:
@@ -118,16 +123,21 @@ def _bind_mount(wanted: Mount, destination: str) -> MountPoint:
     if not wanted.source:
         raise InvalidInput(f"{kind}: field Source must not be empty")
     if not wanted.source.startswith("/"):
-        raise InvalidInput(f"{kind}: invalid mount path: '{wanted.source}' must be absolute")
+        raise InvalidInput(
+            f"{kind}: invalid mount path: '{wanted.source}' mount path must be absolute"
+        )
     if wanted.volume_options is not None or wanted.tmpfs_options is not None:
         raise InvalidInput(f"{kind}: field VolumeOptions must not be specified")
     options = wanted.bind_options
+    propagation = options.propagation if options else ""
+    if propagation not in ("", *PROPAGATIONS):
+        raise InvalidInput(f"{kind}: invalid propagation mode: {propagation}")
     return MountPoint(
         "bind",
         destination,
         posixpath.normpath(wanted.source),
         rw=not wanted.read_only,
-        propagation=(options.propagation if options else "") or "rprivate",
+        propagation=propagation or "rprivate",
         create_source=bool(options and options.create_mountpoint),
     )
 
@@ -172,18 +182,12 @@ def _tmpfs(wanted: Mount) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _destination(path: str, whole: str = "") -> str:
+def _destination(path: str, context: str = "") -> str:
     if not path.startswith("/"):
-        raise InvalidInput(
-            f"invalid volume specification: '{whole or path}': invalid mount config for type "
-            f"\"volume\": invalid mount path: '{path}' mount path must be absolute"
-        )
+        raise InvalidInput(f"{context}invalid mount path: '{path}' mount path must be absolute")
     clean = posixpath.normpath("/" + path.lstrip("/"))
     if clean == "/":
-        raise InvalidInput(
-            f"invalid volume specification: '{whole or path}': invalid specification: "
-            "destination can't be '/'"
-        )
+        raise InvalidInput(f"{context}invalid specification: destination can't be '/'")
     return clean
 
 

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 
+import msgspec
+
 from wherry.engine import host_devices, rootfs, users
-from wherry.engine.containers import etc_files
+from wherry.engine.containers import etc_files, propagation
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
 from wherry.engine.spec import bundle
@@ -36,6 +38,7 @@ def prepared(
         if record.request.working_dir:
             os.close(make_directories_in_root(root, record.request.working_dir))
     _make_bind_sources(record)
+    propagation.check(record.mounts)
     files = etc_files.write(engine, record, places)
     if record.request.host_config.init:
         files = files._replace(init=init_program())
@@ -48,9 +51,16 @@ def prepared(
         ids_socket=id_watch.socket_path(engine.settings.folders.exec_dir(record.id)),
     )
     folder = engine.settings.folders.bundle(record.id)
-    spec = json.dumps(bundle.runtime_spec(record, facts)).encode()
+    spec = json.dumps(bundle.runtime_spec(_with_numbers(record), facts)).encode()
     write_atomic(os.path.join(folder, "config.json"), spec, durable=False)
     return _launch_request(engine, record, mounts_of=mounts, folder=folder)
+
+
+def _with_numbers(record: ContainerRecord) -> ContainerRecord:
+    host = host_devices.numbered(record.request.host_config)
+    return msgspec.structs.replace(
+        record, request=msgspec.structs.replace(record.request, host_config=host)
+    )
 
 
 def _launch_request(
@@ -90,6 +100,7 @@ def log_config(engine: Engine, record: ContainerRecord) -> LogConfig:
     if "tag" in options:
         attrs["tag"] = options["tag"].replace("{{.Name}}", record.name)
     size = options.get("max-size", "")
+    _check_size(size)
     return LogConfig(
         path=engine.settings.folders.log(record.id),
         driver=log.type,
@@ -100,9 +111,20 @@ def log_config(engine: Engine, record: ContainerRecord) -> LogConfig:
     )
 
 
+def _check_size(text: str) -> None:
+    if text in ("", "-1"):
+        return
+    try:
+        parse_size(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"failed to initialize logging driver: {error}") from error
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise InvalidInput(f"max-file cannot be less than 1: {text!r}")
+        raise InvalidInput(
+            f"failed to initialize logging driver: max-file cannot be less than 1: {text!r}"
+        )
     return int(text)
 
 

@@ -11,12 +11,10 @@ import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.dockerapi.host_config import HostConfig
+from wherry.engine.containers.signalling import signal_number
 from wherry.kit.errors import InvalidInput, Unsupported
 
 MIN_MEMORY = 6 << 20
-_HOST_NAME = re.compile(
-    r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*"
-)
 _RESTARTS = ("", "no", "always", "unless-stopped", "on-failure")
 _LOG_DRIVERS = ("", "json-file", "local", "none")
 _LOG_OPTIONS = frozenset(
@@ -24,21 +22,23 @@ _LOG_OPTIONS = frozenset(
 )
 
 
-def check(request: ContainerCreateRequest, runtimes: frozenset[str], cpus: int) -> None:
+def check(
+    request: ContainerCreateRequest, runtimes: frozenset[str], cpus: int, nodes: int = 1
+) -> None:
     """Raises InvalidInput, Unsupported."""
     host = request.host_config
-    if request.hostname and (
-        len(request.hostname) > 63 or not _HOST_NAME.fullmatch(request.hostname)
-    ):
+    if len(request.hostname) > 63:
         raise InvalidInput(f"invalid hostname format: {request.hostname}")
     for entry in request.env or []:
         if entry.startswith("=") or not entry:
             raise InvalidInput(f"invalid environment variable: {entry}")
     check_memory(host)
-    check_cpu(host, cpus)
+    check_cpu(host, cpus, nodes)
     check_restart(host)
     _check_modes(host)
     _check_log(host)
+    if request.stop_signal:
+        signal_number(request.stop_signal)
     if host.runtime and host.runtime not in runtimes:
         raise InvalidInput(f"Unknown runtime specified {host.runtime}")
     if not -1000 <= host.oom_score_adj <= 1000:
@@ -48,7 +48,9 @@ def check(request: ContainerCreateRequest, runtimes: frozenset[str], cpus: int) 
     if host.shm_size < 0:
         raise InvalidInput("SHM size can not be less than 0")
     if host.isolation not in ("", "default"):
-        raise InvalidInput(f'invalid isolation ({host.isolation}): only "default" is supported')
+        raise InvalidInput(
+            f"Invalid isolation: \"{host.isolation}\" - linux only supports 'default'"
+        )
 
 
 def check_memory(host: HostConfig) -> None:
@@ -75,7 +77,7 @@ def check_memory(host: HostConfig) -> None:
         )
 
 
-def check_cpu(host: HostConfig, cpus: int) -> None:
+def check_cpu(host: HostConfig, cpus: int, nodes: int = 1) -> None:
     """CPU limits against each other and against the machine."""
     if host.nano_cpus > 0 and (host.cpu_period > 0 or host.cpu_quota > 0):
         other = "CPU Period" if host.cpu_period > 0 else "CPU Quota"
@@ -93,6 +95,7 @@ def check_cpu(host: HostConfig, cpus: int) -> None:
     if host.cpu_shares < 0:
         raise InvalidInput(f"Invalid value {host.cpu_shares}: CPU shares cannot be negative")
     _check_set(host.cpuset_cpus, cpus, "cpus")
+    _check_set(host.cpuset_mems, nodes, "mems")
     if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
         raise InvalidInput("Range of blkio weight is from 10 to 1000")
 
@@ -101,11 +104,12 @@ def _check_set(text: str, count: int, what: str) -> None:
     if not text:
         return
     if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text):
-        raise InvalidInput(f"Invalid value {text} for cpuset {what}")
+        raise InvalidInput(f"Invalid value {text} for cpuset {what}: invalid format: {text}")
     if any(int(number) >= count for number in re.findall(r"\d+", text)):
+        names = "CPUs" if what == "cpus" else "memory nodes"
         available = "0" if count == 1 else f"0-{count - 1}"
         raise InvalidInput(
-            f"Requested CPUs are not available - requested {text}, available: {available}"
+            f"Requested {names} are not available - requested {text}, available: {available}"
         )
 
 
@@ -141,14 +145,14 @@ def _check_modes(host: HostConfig) -> None:
         raise InvalidInput(f"invalid USER mode: {host.userns_mode}")
     known = ("", "private", "host", "shareable", "none")
     if host.ipc_mode not in known and not host.ipc_mode.startswith("container:"):
-        raise InvalidInput(f"invalid IPC mode: {host.ipc_mode}")
+        raise InvalidInput(f"Invalid IPC mode: {host.ipc_mode}")
 
 
 def _check_log(host: HostConfig) -> None:
     log = host.log_config
     if log.type not in _LOG_DRIVERS:
         raise InvalidInput(
-            f"logger: no log driver named '{log.type}' is registered "
+            f'error looking up logging plugin {log.type}: plugin "{log.type}" not found '
             "(this engine has json-file, local and none)"
         )
     for option in log.config or {}:
@@ -182,6 +186,13 @@ def limited(host: HostConfig, cgroup: Literal["v1", "v2", "none"]) -> tuple[Host
             if cgroup != "v2"
             else "Your kernel does not support OomKillDisable. OomKillDisable discarded."
         )
+    if host.kernel_memory:
+        warnings.append(
+            "Specifying a kernel memory limit is deprecated and will be removed "
+            "in a future release."
+        )
+    if host.network_mode == "host" and host.port_bindings:
+        warnings.append("Published ports are discarded when using host network mode")
     if cgroup != "none":
         return host, warnings
     dropped: dict[str, object] = {}

@@ -77,7 +77,9 @@ def _mounts(record: ContainerRecord, facts: Facts) -> list[Mount]:
         for each in [*kernel, *mounts.ipc_mounts(facts, host)]
         if each["destination"] not in taken
     ]
-    return mounts.ordered([*own, *mounts.engine_files(facts, taken), *mine])
+    return mounts.ordered(
+        [*own, *mounts.engine_files(facts, taken, readonly=host.readonly_rootfs), *mine]
+    )
 
 
 def _linux(record: ContainerRecord, facts: Facts, options: security.Options) -> dict[str, object]:

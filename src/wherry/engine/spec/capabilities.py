@@ -19,7 +19,7 @@ def granted(
     """The set for bounding, permitted and effective. Raises InvalidInput for unknown names."""
     if privileged:
         return known
-    added, dropped = _named(add, known), _named(drop, known)
+    added, dropped = _named("CapAdd", add, known), _named("CapDrop", drop, known)
     if "ALL" in added:
         return known - dropped
     if "ALL" in dropped:
@@ -27,13 +27,13 @@ def granted(
     return ((DEFAULT & known) | added) - dropped
 
 
-def _named(names: Iterable[str], known: frozenset[str]) -> frozenset[str]:
+def _named(field: str, names: Iterable[str], known: frozenset[str]) -> frozenset[str]:
     found = set()
     for given in names:
         name = given.upper()
         if name != "ALL":
             name = name if name.startswith("CAP_") else f"CAP_{name}"
             if name not in known:
-                raise InvalidInput(f'invalid capability: "{given}"')
+                raise InvalidInput(f'invalid {field}: unknown capability: "{name}"')
         found.add(name)
     return frozenset(found)

@@ -66,10 +66,12 @@ def kernel_mounts(facts: Facts, *, privileged: bool, host_network: bool) -> list
 
 def ipc_mounts(facts: Facts, host: HostConfig) -> list[Mount]:
     """/dev/mqueue and /dev/shm, by the kind of IPC."""
+    flags = ("nosuid", "noexec", "nodev")
+    queue = mount("/dev/mqueue", "mqueue", "mqueue", *flags)
     if host.ipc_mode == "host":
-        binds = ("nosuid", "noexec", "nodev")
-        return [bind("/dev/mqueue", "/dev/mqueue", *binds), bind("/dev/shm", "/dev/shm", *binds)]
-    queue = mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev")
+        if facts.host.ids != "real":  # the host's queues cannot be mounted from a user namespace
+            queue = bind("/dev/mqueue", "/dev/mqueue", *flags)
+        return [queue, bind("/dev/shm", "/dev/shm", *flags)]
     if host.ipc_mode == "none":
         return [queue]
     if facts.joined.shm:
@@ -79,8 +81,11 @@ def ipc_mounts(facts: Facts, host: HostConfig) -> list[Mount]:
     return [queue, mount("/dev/shm", "tmpfs", "shm", *shm)]
 
 
-def engine_files(facts: Facts, taken: frozenset[str]) -> list[Mount]:
-    """resolv.conf, hostname, hosts and the init program, unless the user mounts there."""
+def engine_files(facts: Facts, taken: frozenset[str], *, readonly: bool) -> list[Mount]:
+    """resolv.conf, hostname, hosts and the init program, unless the user mounts there.
+
+    With a read-only root they are read-only too.
+    """
     files = facts.files
     wanted = (
         ("/etc/resolv.conf", files.resolv_conf, ()),
@@ -88,8 +93,9 @@ def engine_files(facts: Facts, taken: frozenset[str]) -> list[Mount]:
         ("/etc/hosts", files.hosts, ()),
         ("/sbin/docker-init", files.init, ("ro",)),
     )
+    access = ("ro",) if readonly else ()
     return [
-        bind(target, source, "rprivate", *options)
+        bind(target, source, "rprivate", *(options or access))
         for target, source, options in wanted
         if source and target not in taken
     ]
@@ -100,7 +106,8 @@ def user_mount(point: MountPoint) -> Mount:
     if point.type == "tmpfs":
         return mount(point.destination, "tmpfs", "tmpfs", *point.options)
     access = () if point.rw else ("ro",)
-    return bind(point.destination, point.source, point.propagation or "rprivate", *access)
+    usual = "rslave" if point.type == "volume" else "rprivate"
+    return bind(point.destination, point.source, point.propagation or usual, *access)
 
 
 def tmpfs_options(text: str) -> tuple[str, ...]:

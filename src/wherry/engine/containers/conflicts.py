@@ -1,0 +1,40 @@
+"""Options of a create request that exclude each other, with dockerd's texts. Pure."""
+
+from wherry.dockerapi.containers import ContainerCreateRequest
+from wherry.kit.errors import InvalidInput
+
+
+def check(request: ContainerCreateRequest) -> None:
+    """Raises InvalidInput for the first pair that cannot be had together."""
+    host = request.host_config
+    mode = host.network_mode
+    if mode.split(":")[0] == "container":
+        _check_shared_network(request)
+    if mode == "host" and request.mac_address:
+        raise InvalidInput("conflicting options: mac-address and the network mode")
+    if host.uts_mode == "host" and request.hostname:
+        raise InvalidInput("conflicting options: hostname and the UTS mode")
+    if host.storage_opt:
+        raise InvalidInput(
+            "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+        )
+
+
+def _check_shared_network(request: ContainerCreateRequest) -> None:
+    """What belongs to the owner of a network namespace cannot be set by who joins it."""
+    host = request.host_config
+    if not host.network_mode.removeprefix("container").strip(":"):
+        raise InvalidInput("Invalid network mode: invalid container format container:<name|id>")
+    for given, text in (
+        (request.hostname, "hostname and the network mode"),
+        (host.dns, "dns and the network mode"),
+        (host.extra_hosts, "custom host-to-IP mapping and the network mode"),
+        (request.mac_address, "mac-address and the network mode"),
+        (
+            host.port_bindings or host.publish_all_ports,
+            "port publishing and the container type network mode",
+        ),
+        (request.exposed_ports, "port exposing and the container type network mode"),
+    ):
+        if given:
+            raise InvalidInput(f"conflicting options: {text}")
