@@ -157,7 +157,8 @@ class _CloneArgs(ctypes.Structure):
 def fork(flags: int = 0, cgroup_fd: int | None = None) -> int:
     """fork(2) with clone flags: 0 in the child, the child's pid in the parent.
 
-    `cgroup_fd` is a cgroup v2 directory in which the child begins (CLONE_INTO_CGROUP, 5.7).
+    `cgroup_fd` is a cgroup v2 directory in which the child begins (CLONE_INTO_CGROUP, 5.7). With
+    CLONE_PARENT the child is our parent's, and tells its end by the signal by which we do.
     Only for single-threaded callers. Raises OSError.
     """
     if not flags and cgroup_fd is None:
@@ -179,7 +180,8 @@ def fork(flags: int = 0, cgroup_fd: int | None = None) -> int:
 
 
 def _clone(flags: int, cgroup_fd: int | None) -> int:
-    arguments = _CloneArgs(flags=flags, exit_signal=signal.SIGCHLD)
+    exit_signal = 0 if flags & CLONE_PARENT else int(signal.SIGCHLD)  # else EINVAL (clone3(2))
+    arguments = _CloneArgs(flags=flags, exit_signal=exit_signal)
     if cgroup_fd is not None:
         arguments.flags |= CLONE_INTO_CGROUP
         arguments.cgroup = cgroup_fd

@@ -45,6 +45,7 @@ class InProcess:
                     console,
                     no_pivot=self._request.no_pivot,
                     die_with_parent=True,
+                    for_parent=True,
                     filter_cache=self._request.filter_cache,
                 )
             ).pid

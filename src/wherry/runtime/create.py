@@ -23,6 +23,7 @@ from wherry.runtime.handshake import Channel, PeerGone
 from wherry.runtime.hooks import run_hooks
 from wherry.runtime.idmaps import write_maps
 from wherry.runtime.labels import check_labels
+from wherry.runtime.namespaces import can_be_first, new_flags
 from wherry.runtime.protect import require_sealed
 from wherry.runtime.request import CreateRequest
 from wherry.runtime.resources import Resources
@@ -63,7 +64,7 @@ def check(request: CreateRequest, spec: Spec) -> None:
 
 
 class _Birth(NamedTuple):
-    """A stage that was forked and what belongs to it."""
+    """A first process that was forked and what belongs to it."""
 
     request: CreateRequest
     spec: Spec
@@ -72,7 +73,9 @@ class _Birth(NamedTuple):
     placed: Placement
     rootless: bool
     channel: Channel
-    stage_pid: int
+    first_pid: int
+    is_init: bool
+    """Whether it is no stage but init, and a child of our parent."""
 
 
 def _create_in(request: CreateRequest, spec: Spec, bundle: str, folder: str) -> State:
@@ -105,25 +108,31 @@ def _fork(
     ours, theirs = handshake.pair()
     try:
         launch = stage.Launch(request, spec, bundle, theirs, listener, rootless, placed)
-        pid = fork_into(placed)
+        direct = request.for_parent and can_be_first(spec.linux)
+        pid = fork_into(placed, _flags_of_init(spec) if direct else 0)
         if pid == 0:
-            stage.run(launch)
+            (stage.run_as_init if direct else stage.run)(launch)
         theirs.close()
         listener.close()
-        return _raise_up(_Birth(request, spec, bundle, folder, placed, rootless, ours, pid))
+        birth = _Birth(request, spec, bundle, folder, placed, rootless, ours, pid, direct)
+        return _raise_up(birth)
     finally:
         ours.close()
         theirs.close()
         listener.close()
 
 
-def fork_into(placed: Placement) -> int:
+def _flags_of_init(spec: Spec) -> int:
+    return namespace.CLONE_PARENT | (new_flags(spec.linux) & namespace.CLONE_NEWPID)
+
+
+def fork_into(placed: Placement, flags: int = 0) -> int:
     """fork(2), on cgroup v2 right into the group; elsewhere the child has to join by itself."""
     group = clone_descriptor(placed)
     if group is None:
-        return os.fork()
+        return namespace.fork(flags)
     try:
-        return namespace.fork(cgroup_fd=group)
+        return namespace.fork(flags, cgroup_fd=group)
     finally:
         os.close(group)
 
@@ -157,7 +166,7 @@ def _raise_up(birth: _Birth) -> State:
         pidfd = process.pidfd_open(pid)
         return _bring_up(birth, pid)
     except BaseException:
-        _end(birth.stage_pid, pidfd, pid)
+        _end(birth, pidfd, pid)
         raise
     finally:
         if pidfd is not None:
@@ -166,10 +175,12 @@ def _raise_up(birth: _Birth) -> State:
 
 def _await_birth(birth: _Birth) -> int:
     """Serve the stage until it has forked init; init's pid as we see it."""
+    if birth.is_init:
+        return birth.first_pid
     linux = birth.spec.linux
     message = _expect(birth, "map", "born")
     if message["kind"] == "map":
-        write_maps(birth.stage_pid, linux.uid_maps, linux.gid_maps)
+        write_maps(birth.first_pid, linux.uid_maps, linux.gid_maps)
         birth.channel.send("mapped")
         message = _expect(birth, "born")
     pid = message["pid"]
@@ -187,7 +198,8 @@ def _expect(birth: _Birth, *kinds: str) -> dict[str, object]:
 
 def _bring_up(birth: _Birth, pid: int) -> State:
     request, spec = birth.request, birth.spec
-    os.waitpid(birth.stage_pid, 0)
+    if not birth.is_init:
+        os.waitpid(birth.first_pid, 0)
     if birth.placed.version == 0:
         birth.placed.join(pid)
     if spec.linux.resources.pids == 1:
@@ -233,9 +245,10 @@ def write_pid_file(path: str, pid: int) -> None:
         raise from_os_error(f"pid file {path}", error) from error
 
 
-def _end(stage_pid: int, pidfd: int | None, pid: int) -> None:
+def _end(birth: _Birth, pidfd: int | None, pid: int) -> None:
     """Kill what was made and see it gone, so that cgroups and mounts are free."""
-    kill_child(stage_pid)
+    if not birth.is_init:
+        kill_child(birth.first_pid)
     if pidfd is None:
         return
     with contextlib.suppress(ProcessLookupError):

@@ -94,6 +94,20 @@ def new_flags(linux: Linux) -> int:
     return flags
 
 
+def can_be_first(linux: Linux) -> bool:
+    """Whether a process can be cloned right into the place of init: no stage has to fork it.
+
+    A stage is needed for a user namespace, which is mapped before the others are made, and for a
+    pid or time namespace that is joined or has offsets: those hold for the next child only.
+    """
+    pid = linux.namespace("pid")
+    return (
+        linux.namespace("user") is None
+        and linux.namespace("time") is None
+        and (pid is None or not pid.path)
+    )
+
+
 def make_user_namespace(channel: Channel, proc_fd: int) -> None:
     """Unshare, have the caller write the maps, and become the new root where there is one."""
     namespace.unshare(CLONE_NEWUSER)
@@ -150,12 +164,12 @@ def _write_own(proc_fd: int, name: str, text: str) -> None:
         os.close(descriptor)
 
 
-def make_others(linux: Linux) -> None:
-    """Everything but user; pid and time take effect in the next child.
+def make_others(linux: Linux, made: int = 0) -> None:
+    """Everything but user and what is `made` already; pid and time take effect in the next child.
 
     We are in the container's cgroup by now, which becomes the cgroup namespace's root.
     """
-    flags = new_flags(linux) & ~CLONE_NEWUSER
+    flags = new_flags(linux) & ~(CLONE_NEWUSER | made)
     if flags:
         namespace.unshare(flags)
     if flags & CLONE_NEWTIME and linux.time_offsets:

@@ -22,7 +22,8 @@ class CreateRequest(NamedTuple):
     `stdio` are descriptors for the container's 0, 1, 2 (None: the caller's own);
     `console_socket` is a connected unix socket to which the pty's master is sent;
     `preserve_fds` counts descriptors from 3 on that stay open; `die_with_parent` ties init's life
-    to the caller's, who then has to be a subreaper; `layout` spares reading the cgroup layout anew,
+    to the caller's, who then has to be a subreaper; `for_parent` says that the caller is a child
+    that leaves, and init may at once become a child of its parent; `layout` spares reading the cgroup layout anew,
     `filter_cache` (a folder of ours alone) compiling a seccomp profile that was seen before.
     """
 
@@ -35,6 +36,7 @@ class CreateRequest(NamedTuple):
     preserve_fds: int = 0
     no_pivot: bool = False
     die_with_parent: bool = False
+    for_parent: bool = False
     new_keyring: bool = True
     layout: Layout | None = None
     filter_cache: str = ""

@@ -1,7 +1,8 @@
 """The first child: it leaves the caller's namespaces, forks init and goes.
 
 It is a process of its own because a pid namespace is entered by the next child only, and because
-a user namespace has to be mapped from outside before the others can be made.
+a user namespace has to be mapped from outside before the others can be made. Where a process can
+be cloned into its pid namespace and nothing is mapped, it is init itself, which spares a fork.
 """
 
 import os
@@ -9,7 +10,7 @@ import socket
 from typing import NamedTuple, NoReturn
 
 from wherry.linux import capability, process
-from wherry.linux.namespace import CLONE_NEWUSER
+from wherry.linux.namespace import CLONE_NEWPID, CLONE_NEWUSER
 from wherry.runtime import init, settings, streams
 from wherry.runtime.become import settle_child
 from wherry.runtime.cgroups.placement import Placement
@@ -47,7 +48,7 @@ def run(launch: Launch) -> NoReturn:
     try:
         _prepare(launch)
         step = "namespaces"
-        sources = _leave(launch)
+        sources = _leave(launch, 0)
         pid = os.fork()
         if pid == 0:
             init.run(launch, sources)
@@ -57,6 +58,19 @@ def run(launch: Launch) -> NoReturn:
         launch.channel.fail(error, step)
     finally:
         os._exit(1)
+
+
+def run_as_init(launch: Launch) -> NoReturn:
+    """The same in a process that was cloned to be init itself. Never returns."""
+    step = "prepare"
+    try:
+        _prepare(launch)
+        step = "namespaces"
+        sources = _leave(launch, CLONE_NEWPID)
+    except BaseException as error:  # noqa: BLE001 (said to the parent)
+        launch.channel.fail(error, step)
+        os._exit(1)
+    init.run(launch, sources)
 
 
 def _prepare(launch: Launch) -> None:
@@ -71,8 +85,8 @@ def _prepare(launch: Launch) -> None:
         settings.leave_keyring(request.container_id, request.warn)
 
 
-def _leave(launch: Launch) -> Sources:
-    """Take what is the host's, then the namespaces."""
+def _leave(launch: Launch, made: int) -> Sources:
+    """Take what is the host's, then the namespaces, but for those that are `made`."""
     spec, linux = launch.spec, launch.spec.linux
     assert spec.process is not None
     proc_fd = open_proc()
@@ -87,7 +101,7 @@ def _leave(launch: Launch) -> Sources:
         make_user_namespace(launch.channel, proc_fd)
     elif linux.namespace("user") is not None:
         become_root(proc_fd)
-    make_others(linux)
+    make_others(linux, made)
     process.set_dumpable(False)
     os.close(proc_fd)
     return sources or _open_sources(launch)
