@@ -36,8 +36,10 @@ SUPPORTED = "1.3.0"
 """The newest specification this reader knows."""
 MAX_CONFIG_BYTES = 16 << 20
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:[-+].*)?")
-_PROPAGATION = ("", "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable")
-_PROPAGATION += ("runbindable",)
+_PROPAGATION: tuple[str, ...] = (
+    "",
+    *("private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"),
+)
 _PERSONALITY = ("", "LINUX", "LINUX32")
 
 
@@ -231,8 +233,8 @@ def _cpu_affinity(node: JsonObject) -> CpuAffinity | None:
 
 
 def _hooks(node: JsonObject) -> Hooks:
-    keys = ("prestart", "createRuntime", "createContainer", "startContainer")
-    keys += ("poststart", "poststop")
+    before = ("prestart", "createRuntime", "createContainer", "startContainer")
+    keys = (*before, "poststart", "poststop")
     return Hooks(*(tuple(_hook(entry) for entry in node.children(key)) for key in keys))
 
 
