@@ -54,13 +54,7 @@ def _enabled(path: str) -> bool:
 def memory_nodes() -> int:
     """How many NUMA nodes there are."""
     try:
-        return (
-            sum(
-                name[:4] == "node" and name[4:].isdigit()
-                for name in os.listdir("/sys/devices/system/node")
-            )
-            or 1
-        )
+        names = os.listdir("/sys/devices/system/node")
     except OSError:
         return 1
     return sum(name[:4] == "node" and name[4:].isdigit() for name in names) or 1
