@@ -52,7 +52,7 @@ def _enabled(path: str) -> bool:
 
 
 def memory_nodes() -> int:
-    """How many NUMA nodes there are."""
+    """How many NUMA nodes there are; 1 where the kernel does not say."""
     try:
         names = os.listdir("/sys/devices/system/node")
     except OSError:
