@@ -69,12 +69,12 @@ def _connect(folder: str) -> socket.socket:
 
 
 def _run_poststart(state_root: str, record: Record) -> None:
-    spec = state.load_spec(state_root, record.id)
-    if not spec.hooks.poststart:
+    hooks = state.load_hooks(state_root, record.id)
+    if not hooks.poststart:
         return
     document = state.describe(record, RUNNING).to_json()
     try:
-        run_hooks("poststart", spec.hooks.poststart, document)
+        run_hooks("poststart", hooks.poststart, document)
     except HookFailed:
         kill(state_root, record.id, signal.SIGKILL)
         raise
@@ -135,7 +135,7 @@ def delete(state_root: str, container_id: str, force: bool = False) -> None:
     status = state.status_of(state_root, record)
     if status not in (STOPPED, CREATED) and not force:
         raise Conflict(f"cannot delete container {container_id} that is not stopped: {status}")
-    hooks = state.load_spec(state_root, container_id).hooks.poststop
+    hooks = state.load_hooks(state_root, container_id).poststop
     placed = state.placed(record)
     if status != STOPPED:
         end_init(record)

@@ -23,8 +23,9 @@ class CreateRequest(NamedTuple):
     `console_socket` is a connected unix socket to which the pty's master is sent;
     `preserve_fds` counts descriptors from 3 on that stay open; `die_with_parent` ties init's life
     to the caller's, who then has to be a subreaper; `for_parent` says that the caller is a child
-    that leaves, and init may at once become a child of its parent; `layout` spares reading the cgroup layout anew,
-    `filter_cache` (a folder of ours alone) compiling a seccomp profile that was seen before.
+    that leaves, and init may at once become a child of its parent; `layout` spares reading the
+    cgroup layout anew, `filter_cache` (a folder of ours alone) compiling a seccomp profile that was
+    seen before.
     """
 
     container_id: str

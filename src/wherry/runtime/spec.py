@@ -92,6 +92,11 @@ def parse_process(value: object) -> Process:
     return _process(JsonObject(value, "process"))
 
 
+def parse_hooks(value: object) -> Hooks:
+    """The hooks of a document that was accepted before. Raises InvalidInput."""
+    return _hooks(JsonObject(value).child("hooks"))
+
+
 def _version(document: JsonObject) -> str:
     text = document.text("ociVersion")
     match = _VERSION.fullmatch(text)
