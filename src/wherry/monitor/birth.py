@@ -1,4 +1,4 @@
-"""What is done in a child of the monitor: making and starting the container, execs, deleting it.
+"""What is done in a child of the monitor: making and starting the container, execs.
 
 ```
 monitor                                child

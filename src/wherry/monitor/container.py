@@ -201,7 +201,7 @@ class Container:
         if self._guard:
             os.kill(self._guard, _KILL)
         try:
-            apart(self._delete)
+            self._delete()  # here, not apart: we leave soon, so our own memory may grow
         except (WherryError, OSError) as error:
             self._tell({"event": "cleanup_failed", "text": str(error)})
 
