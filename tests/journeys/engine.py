@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.journeys import leftovers
 
 BUSYBOX = "/bin/busybox"
 PATIENCE = 30.0
@@ -23,6 +26,8 @@ class Engine(NamedTuple):
 
     host: str
     folder: Path
+    client: tuple[str, ...] = tuple(PROGRAM)
+    """The command line that `run` uses: ours or Docker's."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -37,9 +42,9 @@ class Engine(NamedTuple):
     def run(
         self, *words: str, code: int = 0, input: bytes | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`wherry …`; fails where the exit code is another one."""
+        """`wherry …` or `docker …`; fails where the exit code is another one."""
         done = subprocess.run(
-            [*PROGRAM, *words],
+            [*self.client, *words],
             env=self.environment,
             input=input if input is not None else b"",
             capture_output=True,
@@ -47,7 +52,7 @@ class Engine(NamedTuple):
             timeout=120,
         )
         out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        assert done.returncode == code, f"wherry {words}: {done.returncode}\n{out}{err}"
+        assert done.returncode == code, f"{self.client[-1]} {words}: {done.returncode}\n{out}{err}"
         return subprocess.CompletedProcess(words, code, out, err)
 
     def out(self, *words: str) -> str:
@@ -57,31 +62,50 @@ class Engine(NamedTuple):
 
 @contextmanager
 def engine() -> Iterator[Engine]:
-    """A daemon with the image `busybox`; nothing of it is left afterwards."""
+    """A daemon with the image `busybox`; nothing of it is left afterwards, which is checked."""
     folder = Path(tempfile.mkdtemp(prefix="wj-"))
     here = Engine(f"unix://{folder}/s", folder)
-    words = [
-        "daemon",
-        "--host",
-        here.host,
-        "--root",
-        f"{folder}/root",
-        "--exec-root",
-        f"{folder}/x",
-    ]
-    with open(folder / "log", "wb") as log:
-        daemon = subprocess.Popen([*PROGRAM, *words], stdout=log, stderr=log)
+    daemon = start_daemon(here)
     try:
-        _await(here, daemon)
         _import_busybox(here)
         yield here
     finally:
         try:
-            if daemon.poll() is None:
-                _remove_all(here)
+            daemon = running_daemon(here, daemon)
+            ids = _remove_all(here)
         finally:
             _end(daemon)
-            shutil.rmtree(folder, ignore_errors=True)
+        left = leftovers.find(folder, _bridge(folder), ids)
+        shutil.rmtree(folder, ignore_errors=True)
+    assert left == []
+
+
+def _bridge(folder: Path) -> str:
+    return f"br{folder.name}"[:15]
+
+
+def start_daemon(here: Engine) -> "subprocess.Popen[bytes]":
+    """A daemon that answers; root's has a bridge of its own."""
+    root, exec_root = f"{here.folder}/root", f"{here.folder}/x"
+    words = ["daemon", "--host", here.host, "--root", root, "--exec-root", exec_root]
+    if os.geteuid() == 0:
+        words += ["-b", _bridge(here.folder)]
+    with open(here.folder / "log", "ab") as log:
+        daemon = subprocess.Popen([*PROGRAM, *words], stdout=log, stderr=log)
+    (here.folder / "daemon.pid").write_text(str(daemon.pid))
+    try:
+        _await(here, daemon)
+    except BaseException:
+        _end(daemon)
+        raise
+    return daemon
+
+
+def running_daemon(here: Engine, daemon: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
+    """The daemon, or a new one where a test has left none that answers."""
+    if daemon.poll() is None:
+        return daemon
+    return start_daemon(here)
 
 
 def _end(daemon: subprocess.Popen[bytes]) -> None:
@@ -96,11 +120,16 @@ def _end(daemon: subprocess.Popen[bytes]) -> None:
 
 def _await(here: Engine, daemon: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + PATIENCE
-    while not (here.folder / "s").exists():
+    while not _answers(here):
         log = (here.folder / "log").read_text()
         assert daemon.poll() is None, f"the daemon ended: {log}"
         assert time.monotonic() < until, f"the daemon does not come up: {log}"
         time.sleep(0.05)
+
+
+def _answers(here: Engine) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(here.folder / "s")) == 0
 
 
 def _import_busybox(here: Engine) -> None:
@@ -116,7 +145,11 @@ def _import_busybox(here: Engine) -> None:
     here.run("import", "-c", 'CMD ["sh"]', str(archive), "busybox")
 
 
-def _remove_all(here: Engine) -> None:
+def _remove_all(here: Engine) -> list[str]:
+    """The ids of all containers that there were, as far as the engine remembers."""
+    words = ("events", "--since", "1", "--until", str(int(time.time()) + 1))
+    ids = here.out(*words, "-f", "event=create", "--format", "{{.Actor.ID}}").split()
     names = here.out("ps", "-aq").split()
     if names:
         here.run("rm", "-f", *names)
+    return ids
