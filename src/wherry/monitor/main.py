@@ -4,6 +4,7 @@ import faulthandler
 import os
 import signal
 import socket
+from typing import NamedTuple
 
 from wherry.kit.errors import WherryError
 from wherry.linux.process import become_subreaper, set_name
@@ -17,18 +18,28 @@ from wherry.monitor.requests import Requests
 from wherry.monitor.server import Connection, Server
 
 
-def run(request: LaunchRequest, sock: socket.socket) -> None:
-    """Be the container's monitor until it has ended and all is told.
+class Ready(NamedTuple):
+    """What a monitor has before it knows its container."""
 
-    To be called in a process that was just forked; `sock` leads to the daemon.
-    """
+    loop: Loop
+    reaper: Reaper
+
+
+def get_ready() -> Ready:
+    """Become a monitor without a container, in a process that was just forked."""
     os.setsid()
     os.umask(0o022)
     become_subreaper()
+    ready = Ready(Loop(), Reaper())
+    _handle_signals(*ready)
+    return ready
+
+
+def run(request: LaunchRequest, sock: socket.socket, ready: Ready) -> None:
+    """Be the container's monitor until it has ended and all is told; `sock` leads to the daemon."""
     set_name(f"wherry:{request.container_id[:8]}")
-    loop, reaper = Loop(), Reaper()
-    _handle_signals(loop, reaper, request.exec_dir)
-    Session(loop, reaper, request).run(sock)
+    _show_stack_on_signal(request.exec_dir)
+    Session(ready.loop, ready.reaper, request).run(sock)
 
 
 class Session:
@@ -68,13 +79,15 @@ class Session:
         self._server.tell(fields)
 
 
-def _handle_signals(loop: Loop, reaper: Reaper, exec_dir: str) -> None:
+def _handle_signals(loop: Loop, reaper: Reaper) -> None:
     def nothing() -> None:
         """The daemon's and the terminal's signals are not for us."""
 
     ignored = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
     loop.on_signals({signal.SIGCHLD: reaper.collect, **dict.fromkeys(ignored, nothing)})
 
+
+def _show_stack_on_signal(exec_dir: str) -> None:
     def show(_number: int, _frame: object) -> None:
         with open(f"{exec_dir}/stack.txt", "w") as file:
             faulthandler.dump_traceback(file)

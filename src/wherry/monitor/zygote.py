@@ -3,7 +3,7 @@
 It is started once from a sealed copy of the interpreter, so a container that gets at
 /proc/PID/exe of a process made here finds a file that cannot be changed (CVE-2019-5736). It holds
 no descriptor but the daemon's socket, is not dumpable, and ends when the daemon does. What it
-forks lives on.
+forks lives on, but for the few monitors that still wait for a container (parking.py).
 """
 
 import contextlib
@@ -11,13 +11,16 @@ import errno
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import traceback
+from typing import NoReturn
 
 from wherry.linux import fdpass
 from wherry.linux.process import close_all_except, set_dumpable, set_name
 from wherry.monitor import cleanup, main
+from wherry.monitor.parking import QUIET, Parking
 from wherry.monitor.protocol import VERSION, Fields, LaunchRequest
 
 SOCKET = 3
@@ -33,11 +36,15 @@ def serve() -> None:
     gc.collect()
     gc.freeze()
     _say(sock, {"ready": VERSION})
+    parking = Parking()
     while True:
+        if not parking.full and _is_quiet(sock):
+            _park(sock, parking)
+            continue
         request = _receive(sock)
         if request is None:
             return
-        _forked(sock, *request)
+        _serve_one(sock, parking, *request)
 
 
 def _become_quiet() -> None:
@@ -54,37 +61,82 @@ def _become_quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _receive(sock: socket.socket) -> tuple[Fields, list[int]] | None:
+def _is_quiet(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return not poll.poll(QUIET)
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, list[int]] | None:
     try:
         data, fds = fdpass.receive(sock, MESSAGE)
     except OSError as error:
         if error.errno in (errno.ECONNRESET, errno.EPIPE):
             return None
         raise
-    return (json.loads(data), fds) if data else None
+    return (data, fds) if data else None
 
 
-def _forked(sock: socket.socket, fields: Fields, fds: list[int]) -> None:
-    try:
-        pid = os.fork()
-    except OSError as error:
-        _say(sock, {"id": fields.get("id"), "error": f"fork: {error.strerror}"})
-        pid = -1
-    if pid == 0:
+def _park(sock: socket.socket, parking: Parking) -> None:
+    """Fork a monitor that waits; where that fails, a launch forks its own, or says why not."""
+
+    def wait(launches: socket.socket) -> NoReturn:
         sock.close()
-        _child(fields, fds)
+        parking.close()
+        _wait_for_launch(launches)
+
+    with contextlib.suppress(OSError):
+        parking.add(wait)
+
+
+def _wait_for_launch(launches: socket.socket) -> NoReturn:
+    """A parked monitor's life. Never returns."""
+    status = 1
+    try:
+        _restore_signals()
+        set_name("wherry-parked")
+        ready = main.get_ready()
+        request = _receive(launches)
+        launches.close()
+        if request is None:  # the zygote has ended
+            os._exit(0)
+        _child(json.loads(request[0]), request[1], ready)
+    finally:
+        os._exit(status)
+
+
+def _serve_one(sock: socket.socket, parking: Parking, data: bytes, fds: list[int]) -> None:
+    fields: Fields = json.loads(data)
+    if fields["do"] == "clean" or not parking.hand_over(data, fds):
+        _forked(sock, parking, fields, fds)
     for fd in fds:
         os.close(fd)
 
 
-def _child(fields: Fields, fds: list[int]) -> None:
+def _forked(sock: socket.socket, parking: Parking, fields: Fields, fds: list[int]) -> None:
+    try:
+        pid = os.fork()
+    except OSError as error:
+        _say(sock, {"id": fields.get("id"), "error": f"fork: {error.strerror}"})
+        return
+    if pid == 0:
+        sock.close()
+        parking.close()
+        _restore_signals()
+        _child(fields, fds, None)
+
+
+def _restore_signals() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _child(fields: Fields, fds: list[int], ready: main.Ready | None) -> NoReturn:
     """Never returns: what is above us on the stack is the zygote's."""
     status = 1
     exec_dir = str(fields.get("launch", {}).get("exec_dir", ""))
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _work(fields, socket.socket(fileno=fds[0]))
+        _work(fields, socket.socket(fileno=fds[0]), ready)
         status = 0
     except BaseException as error:  # noqa: BLE001 - the process ends here, whatever it was
         _keep(exec_dir, error)
@@ -92,12 +144,12 @@ def _child(fields: Fields, fds: list[int]) -> None:
         os._exit(status)
 
 
-def _work(fields: Fields, sock: socket.socket) -> None:
+def _work(fields: Fields, sock: socket.socket, ready: main.Ready | None) -> None:
     request = LaunchRequest.from_fields(fields["launch"])
     if fields["do"] == "clean":
         cleanup.run(request, sock)
     else:
-        main.run(request, sock)
+        main.run(request, sock, ready or main.get_ready())
 
 
 def _keep(exec_dir: str, error: BaseException) -> None:
