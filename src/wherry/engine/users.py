@@ -23,7 +23,7 @@ def resolve(text: str, passwd: str, group: str, group_add: Iterable[str] = ()) -
         gid = _group(group_name, group)
     else:
         groups = tuple(_memberships(login, group))
-    added = tuple(_group(each, group) for each in group_add)
+    added = tuple(_group(each, group, "Unable") for each in group_add)
     return User(uid, gid, tuple(dict.fromkeys((gid, *groups, *added))))
 
 
@@ -44,12 +44,12 @@ def _user(name: str, passwd: str) -> tuple[int, int, str]:
     return _checked(int(name)), 0, ""
 
 
-def _group(name: str, group: str) -> int:
+def _group(name: str, group: str, unable: str = "unable") -> int:
     for fields in _rows(group, 3):
         if fields[0] == name and fields[2].isdigit():
             return int(fields[2])
     if not name.isdigit():
-        raise InvalidInput(f"unable to find group {name}: no matching entries in group file")
+        raise InvalidInput(f"{unable} to find group {name}: no matching entries in group file")
     return _checked(int(name))
 
 

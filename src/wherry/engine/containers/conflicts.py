@@ -1,5 +1,8 @@
 """Options of a create request that exclude each other, with dockerd's texts. Pure."""
 
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.kit.errors import InvalidInput
 
@@ -18,6 +21,18 @@ def check(request: ContainerCreateRequest) -> None:
         raise InvalidInput(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+    for settings in (request.networking_config.endpoints_config or {}).values():
+        if settings and settings.ipam_config:
+            _check_address(settings.ipam_config.ipv4_address, "IPv4", IPv4Address)
+            _check_address(settings.ipam_config.ipv6_address, "IPv6", IPv6Address)
+
+
+def _check_address(text: str, kind: str, of: Callable[[str], object]) -> None:
+    try:
+        if text:
+            of(text)
+    except ValueError as error:
+        raise InvalidInput(f"invalid {kind} address: {text}") from error
 
 
 def _check_shared_network(request: ContainerCreateRequest) -> None:

@@ -144,7 +144,7 @@ def _check_shareable(engine: Engine, ref: str) -> None:
     other = engine.containers.find(ref)
     if other.record.request.host_config.ipc_mode not in ("shareable", "host"):
         raise Conflict(
-            f"cannot join IPC of container {other.id}: non-shareable IPC "
+            f"can't join IPC of container {other.id}: non-shareable IPC "
             "(hint: use IpcMode:shareable for the donor container)"
         )
 

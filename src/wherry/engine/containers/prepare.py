@@ -36,7 +36,7 @@ def prepared(
     with rootfs.opened(mounts) as root:
         user = resolved_user(root, record)
         if record.request.working_dir:
-            os.close(make_directories_in_root(root, record.request.working_dir))
+            _make_working_directory(root, record.request.working_dir)
     _make_bind_sources(record)
     propagation.check(record.mounts)
     files = etc_files.write(engine, record, places)
@@ -54,6 +54,13 @@ def prepared(
     spec = json.dumps(bundle.runtime_spec(_with_numbers(record), facts)).encode()
     write_atomic(os.path.join(folder, "config.json"), spec, durable=False)
     return _launch_request(engine, record, mounts_of=mounts, folder=folder)
+
+
+def _make_working_directory(root: int, path: str) -> None:
+    try:
+        os.close(make_directories_in_root(root, path))
+    except (NotADirectoryError, FileExistsError) as error:
+        raise InvalidInput(f"Cannot mkdir: {path} is not a directory") from error
 
 
 def _with_numbers(record: ContainerRecord) -> ContainerRecord:
@@ -122,9 +129,7 @@ def _check_size(text: str) -> None:
 
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        raise InvalidInput(
-            f"failed to initialize logging driver: max-file cannot be less than 1: {text!r}"
-        )
+        raise InvalidInput("failed to initialize logging driver: max-file cannot be less than 1")
     return int(text)
 
 

@@ -35,7 +35,8 @@ def _resolved(engine: Engine, point: MountPoint, made: list[str]) -> MountPoint:
 def _volume(engine: Engine, point: MountPoint, made: list[str]) -> str:
     if point.driver not in ("", "local"):
         raise NotFound(
-            f"plugin {point.driver!r} not found: this engine has the volume driver local"
+            f"create {point.name}: error looking up volume plugin {point.driver}: "
+            f'plugin "{point.driver}" not found'
         )
     try:
         return engine.volumes.inspect(point.name).path

@@ -71,7 +71,7 @@ def ipc_mounts(facts: Facts, host: HostConfig) -> list[Mount]:
     if host.ipc_mode == "host":
         if facts.host.ids != "real":  # the host's queues cannot be mounted from a user namespace
             queue = bind("/dev/mqueue", "/dev/mqueue", *flags)
-        return [queue, bind("/dev/shm", "/dev/shm", *flags)]
+        return [queue, bind("/dev/shm", "/dev/shm")]
     if host.ipc_mode == "none":
         return [queue]
     if facts.joined.shm:
