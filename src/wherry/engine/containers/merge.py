@@ -62,7 +62,7 @@ def _union(
 def _healthcheck(asked: Healthcheck | None, base: ProcessConfig) -> Healthcheck | None:
     if base.healthcheck is None:
         return asked
-    inherited = msgspec.convert(msgspec.structs.asdict(base.healthcheck), Healthcheck, strict=False)
+    inherited = Healthcheck(**msgspec.structs.asdict(base.healthcheck))
     if asked is None:
         return inherited
     names = Healthcheck.__struct_fields__
