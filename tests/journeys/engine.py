@@ -18,7 +18,25 @@ from tests.journeys import leftovers
 BUSYBOX = "/bin/busybox"
 PATIENCE = 30.0
 PROGRAM = [sys.executable, "-c", "import sys; from wherry.cli.main import main; sys.exit(main())"]
-LINKS = ("sh", "ls", "cat", "echo", "sleep", "stty", "mkdir", "true", "id", "head", "ps", "kill")
+LINKS = (
+    "sh",
+    "ls",
+    "cat",
+    "echo",
+    "sleep",
+    "stty",
+    "mkdir",
+    "true",
+    "id",
+    "head",
+    "ps",
+    "kill",
+    "grep",
+    "cut",
+    "touch",
+    "hostname",
+    "tty",
+)
 
 
 class Engine(NamedTuple):
@@ -28,6 +46,8 @@ class Engine(NamedTuple):
     folder: Path
     client: tuple[str, ...] = tuple(PROGRAM)
     """The command line that `run` uses: ours or Docker's."""
+    daemons: list["subprocess.Popen[bytes]"] = []  # noqa: RUF012 (always given)
+    """The last one is the present one."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -64,17 +84,16 @@ class Engine(NamedTuple):
 def engine() -> Iterator[Engine]:
     """A daemon with the image `busybox`; nothing of it is left afterwards, which is checked."""
     folder = Path(tempfile.mkdtemp(prefix="wj-"))
-    here = Engine(f"unix://{folder}/s", folder)
-    daemon = start_daemon(here)
+    here = Engine(f"unix://{folder}/s", folder, daemons=[])
     try:
+        start_daemon(here)
         _import_busybox(here)
         yield here
     finally:
         try:
-            daemon = running_daemon(here, daemon)
             ids = _remove_all(here)
         finally:
-            _end(daemon)
+            end_daemon(here)
         left = leftovers.find(folder, _bridge(folder), ids)
         shutil.rmtree(folder, ignore_errors=True)
     assert left == []
@@ -84,32 +103,26 @@ def _bridge(folder: Path) -> str:
     return f"br{folder.name}"[:15]
 
 
-def start_daemon(here: Engine) -> "subprocess.Popen[bytes]":
+def start_daemon(here: Engine) -> None:
     """A daemon that answers; root's has a bridge of its own."""
     root, exec_root = f"{here.folder}/root", f"{here.folder}/x"
     words = ["daemon", "--host", here.host, "--root", root, "--exec-root", exec_root]
     if os.geteuid() == 0:
         words += ["-b", _bridge(here.folder)]
     with open(here.folder / "log", "ab") as log:
-        daemon = subprocess.Popen([*PROGRAM, *words], stdout=log, stderr=log)
-    (here.folder / "daemon.pid").write_text(str(daemon.pid))
-    try:
-        _await(here, daemon)
-    except BaseException:
-        _end(daemon)
-        raise
-    return daemon
+        here.daemons.append(subprocess.Popen([*PROGRAM, *words], stdout=log, stderr=log))
+    _await(here, here.daemons[-1])
 
 
-def running_daemon(here: Engine, daemon: "subprocess.Popen[bytes]") -> "subprocess.Popen[bytes]":
-    """The daemon, or a new one where a test has left none that answers."""
-    if daemon.poll() is None:
-        return daemon
-    return start_daemon(here)
+def kill_daemon(here: Engine) -> None:
+    """kill -9."""
+    here.daemons[-1].kill()
+    here.daemons[-1].wait(PATIENCE)
 
 
-def _end(daemon: subprocess.Popen[bytes]) -> None:
+def end_daemon(here: Engine) -> None:
     """Ask it to stop; one that does not is killed."""
+    daemon = here.daemons[-1]
     daemon.send_signal(signal.SIGTERM)
     try:
         daemon.wait(PATIENCE)
