@@ -21,7 +21,7 @@ TIMEOUT = 20.0
 NAME, PEER = "row", "peer"
 
 ALLOWED = {
-    r"(HostConfig\.)?Runtime|Driver|GraphDriver\..*": "our runtime and snapshotter have their own names",
+    r"(HostConfig\.)?Runtime|Driver|GraphDriver\..*": "ours have names of their own",
     r"NetworkSettings\.SandboxKey": "our namespaces have no file; /proc/PID/ns/net is given",
     r"HostConfig\.MaskedPaths\.\d+": "powercap is masked too, as newer Docker does",
     r"view\.mounts\.(/proc|/sys)/.*": "masks are the host's /dev/null, and noexec",

@@ -13,6 +13,7 @@ from wherry.engine.containers import (
     folders,
     merge,
     mountpoints,
+    ports_and_health,
     validate,
     volumes,
 )
@@ -23,7 +24,7 @@ from wherry.engine.naming import check_name, random_name
 from wherry.engine.records import ContainerRecord, EndpointRecord, ImageRecord
 from wherry.engine.spec import capabilities, process, resources, security
 from wherry.kit import clock, failpoints
-from wherry.kit.errors import InvalidInput
+from wherry.kit.errors import InvalidInput, NotFound
 from wherry.kit.ids import new_id, short_id
 from wherry.oci import platform as platforms
 from wherry.oci.config import ImageConfig
@@ -62,6 +63,7 @@ def _record(
     runtimes = frozenset(["wherry", *(each for each, _ in engine.settings.runtimes)])
     validate.check(asked, runtimes, os.cpu_count() or 1, host_facts.memory_nodes())
     conflicts.check(asked)
+    ports_and_health.check(asked)
     asked = _with_ids(engine, asked)
     asked = defaults.resolved(asked, engine.settings.default_runtime, engine.host.cgroup)
     request = merge.merged(asked, config.config)
@@ -92,8 +94,18 @@ def _with_ids(engine: Engine, asked: ContainerCreateRequest) -> ContainerCreateR
     for field in ("network_mode", "pid_mode", "ipc_mode"):
         kind, _, ref = getattr(host, field).partition(":")
         if kind == "container":
-            found[field] = f"container:{engine.containers.find(ref).id}"
+            found[field] = f"container:{_other(engine, field, ref)}"
     return msgspec.structs.replace(asked, host_config=msgspec.structs.replace(host, **found))
+
+
+def _other(engine: Engine, field: str, ref: str) -> str:
+    """The id of a container to share with; a missing one of IPC or pid is a bad request."""
+    try:
+        return engine.containers.find(ref).id
+    except NotFound as error:
+        if field == "network_mode":
+            raise
+        raise InvalidInput(str(error)) from error
 
 
 def _hostname(engine: Engine, request: ContainerCreateRequest, id: str) -> str:

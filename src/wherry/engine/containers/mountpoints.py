@@ -40,6 +40,8 @@ def resolve(request: ContainerCreateRequest) -> tuple[MountPoint, ...]:
 def parse_bind(text: str, driver: str = "") -> MountPoint:
     """`[SOURCE:]DESTINATION[:MODE]`. Raises InvalidInput with dockerd's text."""
     parts = text.split(":")
+    if not text:
+        raise InvalidInput(f"invalid volume specification: '{text}'")
     if len(parts) == 1:
         return _anonymous(_destination(parts[0]), driver)
     if len(parts) > 3 or not all(parts[:2]):

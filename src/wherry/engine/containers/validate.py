@@ -56,10 +56,10 @@ def check(
 def check_memory(host: HostConfig) -> None:
     """Memory limits against each other."""
     memory, swap = host.memory, host.memory_swap
-    if 0 < memory < MIN_MEMORY:
+    if memory and memory < MIN_MEMORY:
         raise InvalidInput("Minimum memory limit allowed is 6MB")
-    if memory < 0 or swap < -1:
-        raise InvalidInput("Invalid value: memory limits cannot be negative")
+    if swap < -1:
+        raise InvalidInput(f"Invalid value: memory swap {swap}, -1 is unlimited")
     if memory > 0 and 0 < swap < memory:
         raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
     if memory == 0 and swap > 0:
@@ -94,6 +94,8 @@ def check_cpu(host: HostConfig, cpus: int, nodes: int = 1) -> None:
         raise InvalidInput("CPU cfs quota can not be less than 1ms (i.e. 1000)")
     if host.cpu_shares < 0:
         raise InvalidInput(f"Invalid value {host.cpu_shares}: CPU shares cannot be negative")
+    if host.cpu_realtime_period and host.cpu_realtime_runtime > host.cpu_realtime_period:
+        raise InvalidInput("cpu real-time runtime cannot be higher than cpu real-time period")
     _check_set(host.cpuset_cpus, cpus, "cpus")
     _check_set(host.cpuset_mems, nodes, "mems")
     if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
