@@ -6,14 +6,13 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.compat.terminal import Terminal
 from tests.journeys.engine import PROGRAM, Engine, engine
-from tests.journeys.ports import free_port
+from tests.journeys.ports import free_port, page_of
 
 from wherry.content.files import FileStore
 from wherry.oci import reference
@@ -185,15 +184,6 @@ def test_pull(host: Engine, tmp_path: Path) -> None:
         host.run("rmi", name)
 
 
-def page_of(port: int) -> bytes:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
-            data: bytes = answer.read()
-            return data
-    except OSError as error:
-        return str(error).encode()
-
-
 def test_a_published_port(host: Engine) -> None:
     port = free_port()
     page = "mkdir /w; echo page >/w/index.html; exec busybox httpd -f -p 80 -h /w"
@@ -210,10 +200,12 @@ def test_at_a_terminal(host: Engine) -> None:
     words = [*host.client, "run", "-it", "--name", "shell", *NONE, "busybox", "sh"]
     with Terminal(words, host.environment) as terminal:
         terminal.expect("/ # ")
-        terminal.resize(40, 120)
-        time.sleep(0.5)
-        terminal.type("stty size\r")
-        terminal.expect("40 120\r\n")
+        script = "until [ \"$(stty size)\" = '40 120' ]; do sleep 0.1; done; echo it fi''ts\r"
+        terminal.type(script)
+        for _ in range(10):  # a client may show the prompt before it listens for the size
+            terminal.resize(40, 120)
+            time.sleep(0.2)
+        terminal.expect("it fits\r\n")
         terminal.type("A=kept\r\x10\x11")
         assert terminal.end() == 0
         assert terminal.is_restored()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.journeys.engine import Engine, engine, kill_daemon, start_daemon
-from tests.journeys.ports import free_port
+from tests.journeys.ports import free_port, page_of
 
 NONE = ("--network", "none")
 LINES = 400
@@ -169,8 +169,7 @@ def test_the_network_process_dies(host: Engine) -> None:
 
 def reached(port: int) -> None:
     """The page comes, within a few seconds."""
-    words = ["busybox", "wget", "-q", "-T", "2", "-O", "-", f"http://127.0.0.1:{port}/"]
     until = time.monotonic() + 15
-    while subprocess.run(words, capture_output=True, check=False).stdout != b"page\n":
-        assert time.monotonic() < until, "no page"
+    while (said := page_of(port)) != b"page\n":
+        assert time.monotonic() < until, said
         time.sleep(0.2)

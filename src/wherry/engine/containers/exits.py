@@ -1,6 +1,7 @@
 """What follows when a container ends: its record, its network, its restart, its removal."""
 
 import asyncio
+import contextlib
 
 import msgspec
 
@@ -10,8 +11,10 @@ from wherry.engine.events import Event
 from wherry.engine.records import ContainerRecord
 from wherry.engine.registry import happened
 from wherry.kit import clock
+from wherry.kit.errors import WherryError
+from wherry.monitor import files, handle
 from wherry.monitor.handle import MonitorHandle
-from wherry.monitor.protocol import Exit, Fields
+from wherry.monitor.protocol import KILLED, Exit, Fields
 
 RESTART_DELAY = 0.1
 """Seconds before the first restart; doubled each time, as dockerd does."""
@@ -35,10 +38,20 @@ async def _follow(engine: Engine, container: Container, monitor: MonitorHandle) 
     async with container.lock:
         if container.monitor is not monitor:
             return
+        if exit_.error == KILLED:
+            await _clean(engine, container)
         container.leaving = monitor
         await ended(engine, container, exit_)
     await container.left()
     await _afterwards(engine, container)
+
+
+async def _clean(engine: Engine, container: Container) -> None:
+    """What a killed monitor could not do: end the container, remove its cgroups and mounts."""
+    record = files.read_record(engine.settings.folders.exec_dir(container.id))
+    if record is not None:
+        with contextlib.suppress(WherryError):  # the next start meets what is left, and says so
+            await handle.clean(await engine.zygotes.get(), record.request)
 
 
 def _told(engine: Engine, container: Container, fields: Fields) -> None:
