@@ -7,6 +7,9 @@ from wherry.linux.namespace import CLONE_NEWUSER, IdMap
 from wherry.linux.process import read_small
 from wherry.monitor.id_calls import Ids
 
+_MOST = 64
+"""Held at a time; beyond that the oldest is let go, and made again when it is asked for."""
+
 _Key = tuple[int, Ids]
 
 
@@ -36,6 +39,8 @@ class Spaces:
         """The namespace below a thread's in which it is called `wanted`. Raises OSError."""
         key = (namespace.inode_of(thread, "user"), wanted)
         if key not in self._known:
+            if len(self._known) == _MOST:
+                os.close(self._known.pop(next(iter(self._known))))
             self._known[key] = _make(thread, now, wanted)
         return self._known[key]
 
