@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from wherry.kit.errors import Corrupt, Internal, Unavailable
 from wherry.ledger.ledger import AlreadyClaimed, Change, Claim, Drop, Event, StoredEvent
+from wherry.ledger.reserve import Reserve
 
 _MIGRATIONS = (
     # 1: documents and events
@@ -38,13 +39,25 @@ class SqliteLedger:
     def __init__(self, path: str) -> None:
         """Open or create the file. Raises Corrupt, Unavailable."""
         self._path = path
+        self._reserve = Reserve(f"{path}.reserve")
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._migrate()
+            self._open()
         except sqlite3.DatabaseError as error:
-            raise _translated(error, path) from error
+            if not (_is_full(error) and self._reserve.release()):
+                raise _translated(error, path) from error
+            try:
+                self._open()
+            except sqlite3.DatabaseError as again:
+                raise _translated(again, path) from again
+        if not self._reserve.kept:
+            self._reserve.keep()
+
+    def _open(self) -> None:
+        path = self._path
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._migrate()
 
     def __repr__(self) -> str:
         return f"SqliteLedger({self._path!r})"
@@ -62,21 +75,32 @@ class SqliteLedger:
             )
 
     def commit(self, changes: Sequence[Change], events: Sequence[Event] = ()) -> tuple[int, ...]:
-        """See Ledger.commit."""
-        connection = self._connection
+        """See Ledger.commit. On a full disk the reserve is used up first."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                for change in changes:
-                    self._apply(change)
-                numbers = tuple(self._append(event) for event in events)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            numbers = self._commit(changes, events)
         except sqlite3.DatabaseError as error:
-            raise _translated(error, self._path) from error
+            if not (_is_full(error) and self._reserve.release()):
+                raise _translated(error, self._path) from error
+            try:
+                return self._commit(changes, events)
+            except sqlite3.DatabaseError as again:
+                raise _translated(again, self._path) from again
+        if not self._reserve.kept:
+            self._reserve.keep()
+        return numbers
+
+    def _commit(self, changes: Sequence[Change], events: Sequence[Event]) -> tuple[int, ...]:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for change in changes:
+                self._apply(change)
+            numbers = tuple(self._append(event) for event in events)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
         return numbers
 
     def _apply(self, change: Change) -> None:
@@ -129,6 +153,13 @@ class SqliteLedger:
     def close(self) -> None:
         """See Ledger.close."""
         self._connection.close()
+
+
+def _is_full(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+    )
 
 
 def _translated(error: sqlite3.DatabaseError, path: str) -> Exception:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wherry.kit.errors import Corrupt
+from wherry.kit.errors import Corrupt, Unavailable
 from wherry.ledger.ledger import Event, Put
 from wherry.ledger.sqlite import SqliteLedger
 
@@ -23,6 +23,22 @@ def test_a_commit_is_there_after_the_writer_was_killed(tmp_path: Path) -> None:
     assert reopened.get("container", "1") == b"{}"
     assert [event.body for event in reopened.events(since=0)] == [b"create"]
     reopened.close()
+
+
+def test_a_full_disk_takes_one_more_commit(tmp_path: Path) -> None:
+    """The room that was kept goes first; when that is gone too, the error says so."""
+    path = tmp_path / "ledger.db"
+    ledger = SqliteLedger(str(path))
+    reserve = tmp_path / "ledger.db.reserve"
+    assert reserve.stat().st_blocks * 512 >= 1 << 20
+    ledger._connection.execute("PRAGMA max_page_count = 1")  # "database or disk is full"
+    with pytest.raises(Unavailable, match="is the disk full"):
+        ledger.commit([Put("container", "1", b"x" * 100_000)])
+    assert not reserve.exists()
+    ledger._connection.execute("PRAGMA max_page_count = 1000000")
+    ledger.commit([Put("container", "1", b"x" * 100_000)])
+    assert reserve.exists()
+    ledger.close()
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
