@@ -89,6 +89,16 @@ def running() -> Iterator[Pair]:
 
 
 @contextlib.contextmanager
+def alone(root: str = "") -> Iterator[Daemon]:
+    """Only ours, with the image `plain`; its root in another folder where one is named."""
+    temporary = tempfile.TemporaryDirectory(prefix="alone-", ignore_cleanup_errors=True)
+    with temporary as name, _wherry(Path(name) / "w", root) as daemon:
+        (Path(name) / "probe.tar").write_bytes(probe_image.archive())
+        daemon.must("import", "-c", f"ENV {probe_image.PATH}", f"{name}/probe.tar", "plain")
+        yield daemon
+
+
+@contextlib.contextmanager
 def _dockerd(folder: Path) -> Iterator[Daemon]:
     command = [
         "dockerd", "-H", f"unix://{folder}/s", "--data-root", f"{folder}/data",
@@ -100,9 +110,9 @@ def _dockerd(folder: Path) -> Iterator[Daemon]:
 
 
 @contextlib.contextmanager
-def _wherry(folder: Path) -> Iterator[Daemon]:
+def _wherry(folder: Path, root: str = "") -> Iterator[Daemon]:
     command = [
-        sys.executable, "-c", OURS, "-H", f"unix://{folder}/s", "--root", f"{folder}/data",
+        sys.executable, "-c", OURS, "-H", f"unix://{folder}/s", "--root", root or f"{folder}/data",
         "--exec-root", f"{folder}/exec", "-D",
     ]  # fmt: skip
     with _daemon("wherry", folder, command, "wherry0") as daemon:

@@ -79,12 +79,17 @@ RICH_CHANGES = (
 
 def make(dockerd: "Daemon", wherry: "Daemon", folder_: Path) -> None:
     """Both images, made by dockerd and carried over with save and load, so that ids agree."""
-    (folder_ / "probe.tar").write_bytes(layer_tar(files()))
+    (folder_ / "probe.tar").write_bytes(archive())
     for name, changes in ((PLAIN, ('CMD ["/probe"]', f"ENV {PATH}")), (RICH, RICH_CHANGES)):
         options = [word for change in changes for word in ("-c", change)]
         dockerd.must("import", *options, f"{folder_}/probe.tar", name)
     dockerd.must("save", "-o", f"{folder_}/images.tar", PLAIN, RICH)
     wherry.must("load", "-i", f"{folder_}/images.tar")
+
+
+def archive() -> bytes:
+    """The root file system as a tar."""
+    return layer_tar(files())
 
 
 def files() -> dict[str, bytes | str | Entry]:
