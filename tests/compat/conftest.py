@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from tests.compat import pair
 from tests.compat.pair import Pair
 

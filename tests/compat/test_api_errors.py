@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.compat import oracle
 
+from tests.compat import oracle
 from wherry.api.application import application
 from wherry.api.server import UnixListener
 from wherry.engine import opening

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
 from tests.compat import hostile, pair
 from tests.compat.pair import Daemon
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.compat.recorder import Asked, Recorder
 
+from tests.compat.recorder import Asked, Recorder
 from wherry.cli.main import main
 
 SECCOMP = '{ "defaultAction": "SCMP_ACT_ALLOW",\n  "note": "a b \\u003c",\n  "syscalls": [] }\n'

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from tests.compat import oracle
 from tests.compat.terminal import Terminal
 

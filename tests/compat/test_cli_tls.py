@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.compat import oracle
 from tests.compat.terminal import Terminal
 

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import pytest
+
 from tests.compat.pair import VERSION, Daemon, Pair, missing
 from tests.compat.probe_image import PLAIN
 

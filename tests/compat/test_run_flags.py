@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
+
 from tests.compat import comparing
 from tests.compat.comparing import PEER, Row
 from tests.compat.pair import Pair, missing

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.compat.terminal import Terminal
 from tests.journeys.engine import PROGRAM, Engine, engine
 from tests.journeys.ports import free_port, page_of
-
 from wherry.content.files import FileStore
 from wherry.oci import reference
 from wherry.remote.remote import Remote

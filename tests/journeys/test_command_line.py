@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.compat.terminal import Terminal
 from tests.journeys.engine import BUSYBOX, PROGRAM, Engine, engine
 

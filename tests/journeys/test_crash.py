@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.journeys.engine import Engine, engine, kill_daemon, start_daemon
 from tests.journeys.ports import free_port, page_of
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
 from tests.journeys.debian import cache
 from tests.journeys.engine import Engine, engine
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.system.cgroup.conftest import PARENT, Children
 
+from tests.system.cgroup.conftest import PARENT, Children
 from wherry.kit.errors import Conflict, InvalidInput, WherryError
 from wherry.linux.cgroup.layout import Layout
 from wherry.runtime.cgroups.kill import kill_all, signal_all

@@ -4,8 +4,8 @@ import os
 import time
 
 import pytest
-from tests.system.cgroup.conftest import Children
 
+from tests.system.cgroup.conftest import Children
 from wherry.kit.errors import InvalidInput, Unsupported
 from wherry.runtime.cgroups.placement import Placement
 from wherry.runtime.cgroups.state import directories_of

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.system.cgroup.conftest import PARENT, Children
 
+from tests.system.cgroup.conftest import PARENT, Children
 from wherry.kit.errors import InvalidInput, Unsupported
 from wherry.linux.cgroup import directory as directories
 from wherry.linux.cgroup.layout import Layout, detect

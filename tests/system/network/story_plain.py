@@ -18,7 +18,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent.parent / "src"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import Server, ask, in_thread, stop_process
-
 from wherry.kit.errors import Unavailable
 from wherry.linux import namespace, netns, rtnetlink
 from wherry.linux.netlink import NetlinkSocket

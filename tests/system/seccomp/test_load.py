@@ -8,8 +8,8 @@ import tempfile
 from typing import Any
 
 import pytest
-from tests.system.seccomp.children import call, call_32, call_number, no_new_privs, outcome
 
+from tests.system.seccomp.children import call, call_32, call_number, no_new_privs, outcome
 from wherry.kit.errors import Unsupported
 from wherry.linux import bpf, syscalls
 from wherry.linux.libc import libc
