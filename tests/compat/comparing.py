@@ -115,7 +115,9 @@ def _sorted(document: dict[str, Any]) -> dict[str, Any]:
     """dockerd gives mounts in no order, and the command line `-e` and `-v`."""
     mounts = sorted(document["Mounts"], key=lambda each: str(each["Destination"]))
     config = {**document["Config"], "Env": sorted(document["Config"]["Env"] or [])}
-    return {**document, "Mounts": mounts, "Config": config}
+    host = document["HostConfig"]
+    host = {**host, "Binds": host["Binds"] and sorted(host["Binds"])}
+    return {**document, "Mounts": mounts, "Config": config, "HostConfig": host}
 
 
 def flatten(value: Any, path: str = "") -> dict[str, str]:
