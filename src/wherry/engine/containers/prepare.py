@@ -48,7 +48,7 @@ def prepared(
         joined=joined,
         files=files,
         devices=host_devices.of(record.request.host_config),
-        ids_socket=id_watch.socket_path(engine.settings.folders.exec_dir(record.id)),
+        ids_socket=_ids_socket(engine, record),
     )
     folder = engine.settings.folders.bundle(record.id)
     spec = json.dumps(bundle.runtime_spec(_with_numbers(record), facts)).encode()
@@ -82,17 +82,32 @@ def _launch_request(
         exec_dir=engine.settings.folders.exec_dir(record.id),
         bundle=folder,
         rootfs_mounts=mounts_of,
-        runtime=dict(engine.settings.runtimes).get(record.runtime, ()),
+        runtime=_foreign_runtime(engine, record),
         log=log_config(engine, record),
         tty=request.tty,
         open_stdin=request.open_stdin,
         stdin_once=request.stdin_once,
         propagation="rshared" if shared else "rslave",
         own_pid_namespace=host.pid_mode == "",
-        one_id=engine.host.ids == "single",
+        one_id=bool(_ids_socket(engine, record)),
         console_size=(width, height),
         filter_cache=engine.settings.folders.filters,
     )
+
+
+def _foreign_runtime(engine: Engine, record: ContainerRecord) -> tuple[str, ...]:
+    """The command line of a runtime that is not our own."""
+    return dict(engine.settings.runtimes).get(record.runtime, ())
+
+
+def _ids_socket(engine: Engine, record: ContainerRecord) -> str:
+    """Where changes of identity are made; empty: they are answered by the filter alone.
+
+    runc and crun change their own identity under the filter, while nobody can answer yet.
+    """
+    if engine.host.ids != "single" or _foreign_runtime(engine, record):
+        return ""
+    return id_watch.socket_path(engine.settings.folders.exec_dir(record.id))
 
 
 def log_config(engine: Engine, record: ContainerRecord) -> LogConfig:

@@ -23,7 +23,8 @@ def with_one_id(profile: Profile | None, host: Host, ids_socket: str) -> Profile
     """
     default = seccomp_default.default_profile(frozenset(), (5, 0), host.architecture)
     base = profile or {"defaultAction": "SCMP_ACT_ALLOW", "architectures": default["architectures"]}
-    served = host.architecture == "amd64" and host.kernel >= _KERNEL and not _listens(base)
+    able = host.architecture == "amd64" and host.kernel >= _KERNEL
+    served = bool(ids_socket) and able and not _listens(base)
     own = _own_rules(served=served)
     names = {name for rule in own for name in _names(rule)}
     kept = [
