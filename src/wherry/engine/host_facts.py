@@ -20,6 +20,7 @@ def look(ids: IdMode) -> Host:
         capabilities=frozenset(capability.names_of((1 << (capability.last_known() + 1)) - 1)),
         apparmor=_enabled("/sys/module/apparmor/parameters/enabled"),
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
+        mqueue=os.path.isdir("/dev/mqueue"),
         ipv6=os.path.exists("/proc/sys/net/ipv6/conf/default/disable_ipv6"),
     )
 

@@ -21,8 +21,8 @@ from wherry.engine.records import (
     StateRecord,
 )
 from wherry.engine.spec import process
-from wherry.engine.spec.facts import Facts, Files, Host, User
-from wherry.engine.spec.mounts import MASKED, engine_files, user_mount
+from wherry.engine.spec.facts import Device, Facts, Files, Host, User
+from wherry.engine.spec.mounts import MASKED, device_binds, engine_files, ipc_mounts, user_mount
 from wherry.kit.errors import InvalidInput
 from wherry.linux import mountinfo
 from wherry.oci.digest import of_bytes
@@ -156,6 +156,21 @@ def test_the_engines_files_are_as_read_only_as_the_root() -> None:
         made = engine_files(facts, frozenset(["/etc/hosts"]), readonly=readonly)
         assert [each["destination"] for each in made] == ["/etc/resolv.conf", "/etc/hostname"]
         assert {list(each["options"])[-1] for each in made} == {ending}  # type: ignore[call-overload]
+
+
+def test_a_device_under_another_name_is_bound_where_mknod_is_not_allowed() -> None:
+    device = Device("/dev/null", "/dev/mine", "c", 1, 3, 0o666, 0, 0)
+    for ids, count in (("real", 0), ("single", 1), ("mapped", 1)):
+        host = Host((6, 1), "amd64", ids, "none", frozenset())  # type: ignore[arg-type]
+        made = device_binds(Facts(host, User(), devices=(device,)))
+        assert [each["source"] for each in made] == ["/dev/null"] * count
+
+
+def test_the_hosts_queues_are_bound_where_there_are_any() -> None:
+    for mqueue, targets in ((True, ["/dev/mqueue", "/dev/shm"]), (False, ["/dev/shm"])):
+        host = Host((6, 1), "amd64", "single", "none", frozenset(), mqueue=mqueue)
+        made = ipc_mounts(Facts(host, User()), HostConfig(ipc_mode="host"))
+        assert [each["destination"] for each in made] == targets
 
 
 MOUNTS = mountinfo.parse(

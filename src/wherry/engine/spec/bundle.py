@@ -74,7 +74,7 @@ def _mounts(record: ContainerRecord, facts: Facts) -> list[Mount]:
     kernel = mounts.kernel_mounts(facts, privileged=host.privileged, host_network=host_network)
     own = [
         each
-        for each in [*kernel, *mounts.ipc_mounts(facts, host)]
+        for each in [*kernel, *mounts.ipc_mounts(facts, host), *mounts.device_binds(facts)]
         if each["destination"] not in taken
     ]
     return mounts.ordered(
@@ -87,10 +87,11 @@ def _linux(record: ContainerRecord, facts: Facts, options: security.Options) -> 
     granted = capabilities.granted(
         host.cap_add or [], host.cap_drop or [], facts.host.capabilities, privileged=host.privileged
     )
+    bound = {each["destination"] for each in mounts.device_binds(facts)}
     result: dict[str, object] = {
         "namespaces": namespaces(host, facts),
         "resources": resources.resources(host, facts.devices),
-        "devices": [_device_node(device) for device in facts.devices],
+        "devices": [_device_node(device) for device in facts.devices if device.target not in bound],
         **security.paths(host, options),
         **id_maps(facts),
     }

@@ -20,6 +20,8 @@ class Host(NamedTuple):
     selinux: bool = False
     ipv6: bool = False
     """Whether the kernel has IPv6 and its switches."""
+    mqueue: bool = True
+    """Whether the host has message queues at /dev/mqueue."""
 
 
 class User(NamedTuple):

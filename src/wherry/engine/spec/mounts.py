@@ -69,16 +69,18 @@ def ipc_mounts(facts: Facts, host: HostConfig) -> list[Mount]:
     flags = ("nosuid", "noexec", "nodev")
     queue = mount("/dev/mqueue", "mqueue", "mqueue", *flags)
     if host.ipc_mode == "host":
-        if facts.host.ids != "real":  # the host's queues cannot be mounted from a user namespace
-            queue = bind("/dev/mqueue", "/dev/mqueue", *flags)
-        return [queue, bind("/dev/shm", "/dev/shm")]
+        shm = bind("/dev/shm", "/dev/shm")
+        if facts.host.ids == "real":
+            return [queue, shm]
+        # the host's queues cannot be mounted from a user namespace, only bound where they are
+        queue = bind("/dev/mqueue", "/dev/mqueue", *flags)
+        return [queue, shm] if facts.host.mqueue else [shm]
     if host.ipc_mode == "none":
         return [queue]
     if facts.joined.shm:
-        return [queue, bind("/dev/shm", facts.joined.shm, "nosuid", "noexec", "nodev")]
-    size = host.shm_size or DEFAULT_SHM
-    shm = ("nosuid", "noexec", "nodev", "mode=1777", f"size={size}")
-    return [queue, mount("/dev/shm", "tmpfs", "shm", *shm)]
+        return [queue, bind("/dev/shm", facts.joined.shm, *flags)]
+    size = f"size={host.shm_size or DEFAULT_SHM}"
+    return [queue, mount("/dev/shm", "tmpfs", "shm", *flags, "mode=1777", size)]
 
 
 def engine_files(facts: Facts, taken: frozenset[str], *, readonly: bool) -> list[Mount]:
@@ -99,6 +101,13 @@ def engine_files(facts: Facts, taken: frozenset[str], *, readonly: bool) -> list
         for target, source, options in wanted
         if source and target not in taken
     ]
+
+
+def device_binds(facts: Facts) -> list[Mount]:
+    """Devices under another name, for where mknod is not allowed and only a bind gives one."""
+    if facts.host.ids == "real":
+        return []
+    return [bind(each.target, each.path) for each in facts.devices if each.path != each.target]
 
 
 def user_mount(point: MountPoint) -> Mount:
