@@ -104,9 +104,12 @@ def _dockerd(folder: Path) -> Iterator[Daemon]:
         "dockerd", "-H", f"unix://{folder}/s", "--data-root", f"{folder}/data",
         "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid",
     ]  # fmt: skip
-    with _daemon("dockerd", folder, command, "docker0") as daemon:
-        yield daemon
-    subprocess.run(["umount", "-R", f"{folder}/data"], capture_output=True, check=False)
+    try:
+        with _daemon("dockerd", folder, command, "docker0") as daemon:
+            yield daemon
+    finally:  # it leaves its data folder mounted on itself, and the host's network pinned
+        for place in (f"{folder}/exec/netns/default", f"{folder}/data"):
+            subprocess.run(["umount", "-R", place], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
@@ -128,8 +131,9 @@ def _daemon(name: str, folder: Path, command: list[str], bridge: str) -> Iterato
     try:
         _await(daemon, process)
         yield daemon
-        _remove_all(daemon)
     finally:
+        if process.poll() is None:
+            _remove_all(daemon)
         process.send_signal(signal.SIGTERM)
         process.wait(TIMEOUT)
 
@@ -145,6 +149,6 @@ def _await(daemon: Daemon, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _remove_all(daemon: Daemon) -> None:
-    left = daemon.must("ps", "-aq").split()
+    left = daemon.docker("ps", "-aq").stdout.split()
     if left:
-        daemon.must("rm", "-fv", *left)
+        daemon.docker("rm", "-fv", *left)

@@ -25,7 +25,7 @@ s hostname; cat /etc/hostname
 s resolv; cat /etc/resolv.conf
 s env; tr '\0' '\n' </proc/$$/environ
 s cwd; pwd; stat -c '%F %a %u:%g' .
-s fds; ls -l /proc/$$/fd | awk '$9 <= 2 {print $9,$10,$11}'; tty
+s fds; for n in 0 1 2; do echo $n $(readlink /proc/$$/fd/$n); done; tty
 s dev; cd /dev; find . | sort | while read -r f; do stat -c '%n %F %a %u:%g %t:%T %N' "$f"
  done; cd /
 s mounts; cat /proc/self/mountinfo

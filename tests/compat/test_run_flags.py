@@ -1,7 +1,9 @@
 """Every flag of `docker run` on dockerd 20.10 and on our engine: inspect and the inside agree."""
 
+import contextlib
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -155,7 +157,7 @@ LIMITS = r"""
 --ulimit nproc=64 --ulimit core=-1
 --ulimit nosuch=1
 --ulimit nofile=200:100
---cgroup-parent /wherry-test-parent
+--cgroup-parent /pair-parent
 --cgroupns private
 --cgroupns host
 --cgroupns nosuch
@@ -297,7 +299,7 @@ SPECIAL = [
     # dockerd's weight is not offered by this kernel; bfq's, which does the same, is
     Row("--blkio-weight 300", but=r"HostConfig.BlkioWeight|stderr|view\.blkio\..*bfq.*"),
     # a relative parent begins at the root, not at the daemon's own group
-    Row("--cgroup-parent relative/parent", but=r"view\.cgroups\..*"),
+    Row("--cgroup-parent pair-parent/below", but=r"view\.cgroups\..*"),
     # the host's own links
     Row("--network host", but=HOST_LINKS),
     Row("--network host -h box", but=HOST_LINKS),
@@ -359,6 +361,17 @@ def prepared(daemons: Pair) -> Iterator[Pair]:
     yield daemons
     for daemon in daemons.both:
         daemon.must("rm", "-f", PEER, "loner")
+    _remove_parents()
+
+
+def _remove_parents() -> None:
+    """The groups of --cgroup-parent stay, as dockerd leaves them."""
+    top = Path("/sys/fs/cgroup")
+    found = [each for depth in range(1, 5) for each in top.glob("*/" * depth + "pair-parent")]
+    for each in found:
+        for group in (each / "below", each):
+            with contextlib.suppress(OSError):  # not there, or another session's
+                group.rmdir()
 
 
 def _title(row: Row) -> str:
