@@ -185,7 +185,7 @@ def test_into_a_container(line: str, host: str, made: str, tmp_path: Path) -> No
             ["tar", "--numeric-owner", "-tvf", archive], capture_output=True, text=True, check=True
         ).stdout
         oracle.docker(host, "rm", container)
-        seen.append((code, [_without_time(entry) for entry in sorted(listed.splitlines())]))
+        seen.append((code, sorted(_without_time(entry) for entry in listed.splitlines())))
     assert seen[1] == seen[0]
 
 
