@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 
 
@@ -98,6 +99,25 @@ class PortPublisher(Protocol):
 
     async def published(self) -> tuple[Published, ...]:
         """All that is published now."""
+
+
+class NameServer(Protocol):
+    """Who answers at 127.0.0.11 inside of containers: `process_handle.NetProcess`.
+
+    It goes on while the daemon is away; what a container had ends with its init.
+    """
+
+    async def serve(self, resolving: Resolving, sandbox: Sandbox) -> None:
+        """Answer in this namespace until its init ends. Repeating it changes how.
+
+        Raises Unavailable, and InvalidInput where the container has ended.
+        """
+
+    async def names(self, network_id: str, endpoints: Iterable[NamedEndpoint]) -> None:
+        """Replace all that is known of one network; nothing: forget it."""
+
+    async def stop(self, container_id: str) -> None:
+        """Answer no more. May be repeated."""
 
 
 class NetworkDriver(Protocol):
