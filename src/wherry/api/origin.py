@@ -1,7 +1,8 @@
 """Who may speak to a TCP listener: no web page, and no name that only points here by a trick.
 
 A browser sends `Origin` with what a page makes it do, and a page can point a name of its own at
-127.0.0.1 (DNS rebinding), which shows in `Host`. Docker's clients send neither.
+127.0.0.1 (DNS rebinding), which shows in `Host`. Docker's clients send neither. Over TLS the
+certificate says which names are ours, so `Host` need not.
 """
 
 import ipaddress
@@ -16,12 +17,15 @@ class OriginRule(NamedTuple):
     """Names accepted in `Host` beside addresses and `localhost`."""
 
     hosts: frozenset[str] = frozenset()
+    any_host: bool = False
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Raises NotPermitted."""
         if "Origin" in headers:
             raise NotPermitted("requests of web pages (with an Origin header) are refused")
         host = _name(headers.get("Host", ""))
+        if self.any_host:
+            return
         if host and not (_is_address(host) or host in {"localhost", *self.hosts}):
             raise NotPermitted(
                 f"the Host header names {host!r}, which this listener does not answer for"

@@ -16,7 +16,9 @@ from wherry.api.dispatch import Dispatcher
 from wherry.api.framing import HEAD_LIMIT
 from wherry.api.front import Front
 from wherry.api.origin import OriginRule, own_names
+from wherry.api.secure import Gate
 from wherry.kit.errors import Conflict, InvalidInput, Unavailable
+from wherry.kit.keepalive import watch_for_dead_peers
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class InheritedListener(NamedTuple):
     """A listening socket that somebody else opened (socket activation)."""
 
     sock: socket.socket
+    tls: ssl.SSLContext | None = None
 
 
 Listener = UnixListener | TcpListener | InheritedListener
@@ -65,16 +68,15 @@ class ApiServer:
         """Start to listen; gives the socket. Raises Conflict where another server answers."""
         if isinstance(listener, UnixListener):
             return await self._listen_unix(listener)
-        rule: OriginRule | None = None
-        context: ssl.SSLContext | None = None
-        if isinstance(listener, TcpListener):
-            sock = _bind_tcp(listener)
-            rule = OriginRule(own_names().hosts | listener.hosts)
-            context = listener.tls
-        else:
-            sock = listener.sock
-            rule = own_names() if sock.family != socket.AF_UNIX else None
-        await self._serve(sock, rule, context)
+        sock = _bind_tcp(listener) if isinstance(listener, TcpListener) else listener.sock
+        if sock.family == socket.AF_UNIX:
+            await self._serve(sock, None, None)
+            return sock
+        watch_for_dead_peers(sock)
+        names = listener.hosts if isinstance(listener, TcpListener) else frozenset()
+        secure = listener.tls is not None
+        rule = OriginRule(own_names().hosts | names, any_host=secure)
+        await self._serve(sock, rule, listener.tls)
         return sock
 
     async def _listen_unix(self, listener: UnixListener) -> socket.socket:
@@ -98,9 +100,12 @@ class ApiServer:
         on_hijack = partial(self._dispatcher.answer_hijack, rule=rule)
         loop = asyncio.get_running_loop()
         sock.setblocking(False)
-        server = await loop.create_server(
-            lambda: Front(http, on_hijack, self._connections), sock=sock, ssl=tls, backlog=1024
-        )
+
+        def front() -> asyncio.Protocol:
+            return Front(http, on_hijack, self._connections)
+
+        make = front if tls is None else partial(Gate, tls, front)
+        server = await loop.create_server(make, sock=sock, backlog=1024)
         self._servers.append(server)
 
     async def close(self) -> None:

@@ -46,6 +46,7 @@ COMMANDS = {
     "stop": Entry("container.stop", "Stop one or more running containers"),
     "system": Entry("groups", "Manage the engine", "system"),
     "tag": Entry("image.tag", "Create another name for an image"),
+    "tls": Entry("tls.init", "Make certificates for tcp:// with mutual TLS", "group"),
     "top": Entry("container.top", "Display the running processes of a container"),
     "unpause": Entry("container.unpause", "Unpause all processes within containers"),
     "update": Entry("container.update", "Update the limits of one or more containers"),

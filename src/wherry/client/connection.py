@@ -45,12 +45,13 @@ class Connection:
         """
         stream, reader = self._socket()
         try:
-            http.send(stream, self._head(method, target, body, headers or {}), body)
+            head = self._head(method, target, body, headers or {})
+            whole = http.send(stream, head, body, reader)
             answer = http.Response(reader, bodyless=method == "HEAD")
         except BaseException:
             stream.close()
             raise
-        if answer.reusable and self.endpoint.tls is None:
+        if answer.reusable and whole:
             self._idle = _Idle(stream, reader, answer)
         return answer
 
@@ -64,8 +65,8 @@ class Connection:
             headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
             if body is not None:
                 headers["Content-Type"] = "application/json"
-            http.send(stream, self._head("POST", target, body, headers), body)
             reader = http.Reader(stream)
+            http.send(stream, self._head("POST", target, body, headers), body, reader)
             answer = http.Response(reader)
             if answer.status >= 400:
                 raise from_answer(answer.status, answer.reason, answer.read())
@@ -82,8 +83,10 @@ class Connection:
 
     def _socket(self) -> tuple[socket.socket, http.Reader]:
         idle, self._idle = self._idle, None
-        if idle is not None and idle.answer.ended and _is_quiet(idle.socket):
+        if idle is not None and idle.answer.ended and not idle.reader.has_arrived():
             return idle.socket, idle.reader
+        if idle is not None:
+            idle.socket.close()
         stream = dial(self.endpoint)
         return stream, http.Reader(stream)
 
@@ -96,14 +99,3 @@ class Connection:
         lines = [f"{method} {self.endpoint.prefix}{target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-def _is_quiet(stream: socket.socket) -> bool:
-    """Whether the peer has neither closed nor sent anything while the connection was idle."""
-    try:
-        stream.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -16,6 +16,8 @@ MAX_LINE = 64 * 1024
 MAX_HEADERS = 256
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
+_WOULD_BLOCK = ("SSLWantReadError", "SSLWantWriteError")
+
 Body = bytes | Iterable[bytes] | None
 Query = Mapping[str, "str | Sequence[str]"]
 
@@ -34,6 +36,20 @@ def query_string(query: Query) -> str:
         items = [value] if isinstance(value, str) else value
         pairs += [f"{quote(name)}={quote(item)}" for item in items]
     return "?" + "&".join(pairs) if pairs else ""
+
+
+def is_only_early(error: OSError) -> bool:
+    """Whether a call on a non-blocking socket, TLS or not, would have had to wait."""
+    return isinstance(error, BlockingIOError) or type(error).__name__ in _WOULD_BLOCK
+
+
+def reason(error: OSError) -> str:
+    """A broken connection's cause in words; those of TLS without OpenSSL's source lines."""
+    if refused := getattr(error, "verify_message", ""):
+        return f"TLS: certificate verify failed: {refused}"
+    if told := getattr(error, "reason", ""):
+        return f"TLS: {str(told).replace('_', ' ').lower()}"
+    return (error.strerror or str(error)).lower()
 
 
 class Reader:
@@ -57,8 +73,21 @@ class Reader:
     def _receive(self, limit: int) -> bytes:
         try:
             return self._socket.recv(limit)
-        except ConnectionError as error:
-            raise Unavailable(f"the engine closed the connection: {error.strerror}") from error
+        except OSError as error:  # TLS refuses a client's certificate here, not earlier
+            raise Unavailable(f"the connection to the engine broke: {reason(error)}") from error
+
+    def has_arrived(self) -> bool:
+        """Whether the peer has said something, or has gone, without waiting for it."""
+        if self._at < len(self._held):
+            return True
+        self._socket.setblocking(False)
+        try:
+            self._held, self._at = self._socket.recv(BLOCK), 0
+        except OSError as error:
+            return not is_only_early(error)
+        finally:
+            self._socket.setblocking(True)
+        return True
 
     def line(self) -> bytes:
         """A line without its end; empty at the end of the stream. Raises Corrupt."""
@@ -202,22 +231,30 @@ def _headers(reader: Reader) -> Iterator[tuple[str, str]]:
     raise Corrupt(f"the engine's answer has more than {MAX_HEADERS} header lines")
 
 
-def send(stream: socket.socket, head: bytes, body: Body) -> None:
+def send(stream: socket.socket, head: bytes, body: Body, reader: Reader) -> bool:
     """Write a request; a body that is not bytes goes out chunked.
 
-    A peer that answers early and closes is no error here: its answer is still to be read.
+    False where the peer answered early or closed: that is no error here, the rest is not sent,
+    and its answer is still to be read. Raises what the body raises; the request is cut off then.
     """
+    if body is None or isinstance(body, bytes):
+        return _write(stream, head + (body or b""))
+    sent = _write(stream, head)
+    for piece in body:
+        if not sent or reader.has_arrived():
+            return False
+        if piece:
+            sent = _write(stream, b"%x\r\n" % len(piece), piece, b"\r\n")
+    return sent and _write(stream, b"0\r\n\r\n")
+
+
+def _write(stream: socket.socket, *pieces: bytes) -> bool:
+    """Whether the connection took all of it."""
     try:
-        if body is None or isinstance(body, bytes):
-            stream.sendall(head + (body or b""))
-            return
-        stream.sendall(head)
-        for piece in body:
-            if piece:
-                stream.sendall(b"%x\r\n" % len(piece))
-                stream.sendall(piece)
-                stream.sendall(b"\r\n")
-        stream.sendall(b"0\r\n\r\n")
-    except (BrokenPipeError, ConnectionResetError):
+        for piece in pieces:
+            stream.sendall(piece)
+    except OSError:
         with contextlib.suppress(OSError):
             stream.shutdown(socket.SHUT_WR)
+        return False
+    return True

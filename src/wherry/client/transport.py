@@ -1,9 +1,15 @@
 """Opening a byte stream to an engine: unix socket, TCP, TCP with TLS."""
 
 import socket
+from typing import TYPE_CHECKING
 
 from wherry.client.endpoint import Endpoint, Tls
-from wherry.kit.errors import NotPermitted, Unavailable
+from wherry.client.http import reason
+from wherry.kit.errors import InvalidInput, NotPermitted, Unavailable
+from wherry.kit.keepalive import watch_for_dead_peers
+
+if TYPE_CHECKING:
+    import ssl
 
 CONNECT_SECONDS = 30.0
 
@@ -20,7 +26,7 @@ def dial(endpoint: Endpoint) -> socket.socket:
     except OSError as error:
         raise Unavailable(
             f"cannot connect to the wherry daemon at {endpoint}: is the wherry daemon running? "
-            f"({error.strerror or error})"
+            f"({reason(error)})"
         ) from error
 
 
@@ -34,18 +40,43 @@ def _dial(endpoint: Endpoint) -> socket.socket:
             raise
         return plain
     stream = socket.create_connection((endpoint.host, endpoint.port), CONNECT_SECONDS)
-    stream.settimeout(None)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return stream if endpoint.tls is None else _secured(stream, endpoint.host, endpoint.tls)
+    watch_for_dead_peers(stream)
+    try:
+        secured = stream if endpoint.tls is None else _secured(stream, endpoint.host, endpoint.tls)
+    except BaseException:
+        stream.close()
+        raise
+    secured.settimeout(None)
+    return secured
 
 
 def _secured(stream: socket.socket, host: str, tls: Tls) -> socket.socket:
+    return _context(tls).wrap_socket(stream, server_hostname=host)
+
+
+def _context(tls: Tls) -> "ssl.SSLContext":
+    """Raises InvalidInput, which names the file that is missing or broken."""
     import ssl
 
-    context = ssl.create_default_context(cafile=tls.authority or None)
+    for path in (tls.authority, tls.certificate, tls.key):
+        _check_readable(path)
+    try:
+        context = ssl.create_default_context(cafile=tls.authority or None)
+        if tls.certificate:
+            context.load_cert_chain(tls.certificate, tls.key or None)
+    except ssl.SSLError as error:
+        files = ", ".join(path for path in tls[:3] if path)
+        raise InvalidInput(f"the TLS files {files} cannot be used: {reason(error)}") from error
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if tls.certificate:
-        context.load_cert_chain(tls.certificate, tls.key or None)
-    return context.wrap_socket(stream, server_hostname=host)
+    return context
+
+
+def _check_readable(path: str) -> None:
+    try:
+        if path:
+            open(path, "rb").close()
+    except OSError as error:
+        raise InvalidInput(f"TLS file {path}: {reason(error)}") from error

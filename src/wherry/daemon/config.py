@@ -7,9 +7,10 @@ import sys
 from typing import NamedTuple
 
 import wherry
-from wherry.api.server import InheritedListener, Listener, TcpListener, UnixListener
+from wherry.api.server import Listener
 from wherry.client.endpoint import default_socket
-from wherry.daemon.activation import inherited_sockets
+from wherry.daemon.listening import Listening
+from wherry.daemon.tls import TlsFlags
 from wherry.engine.settings import EngineSettings
 from wherry.kit.errors import InvalidInput
 
@@ -48,8 +49,16 @@ def parser() -> argparse.ArgumentParser:
         "--host",
         action="append",
         metavar="URL",
-        help="listen here: unix:///path, tcp://address:port, fd:// (repeatable)",
+        help="listen here: unix:///path, tcp://address:port, fd://[name] (repeatable)",
     )
+    flags.add_argument(
+        "-G",
+        "--group",
+        default="docker",
+        metavar="NAME",
+        help="who may use the unix socket beside its owner (default docker)",
+    )
+    _add_tls(flags)
     flags.add_argument("--root", help="what must last: images, containers, volumes, the ledger")
     flags.add_argument("--data-root", dest="root", help=argparse.SUPPRESS)
     flags.add_argument("--exec-root", help="run-time state; keep it on a tmpfs")
@@ -92,11 +101,24 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--insecure-tcp",
         action="store_true",
-        help="allow tcp:// without TLS: everyone who reaches it is root here",
+        help="allow tcp:// without client certificates: everyone who reaches it is root here",
     )
     flags.add_argument("-D", "--debug", action="store_true", help="log more")
     flags.add_argument("--version", action="version", version=f"wherry {wherry.__version__}")
     return flags
+
+
+def _add_tls(flags: argparse.ArgumentParser) -> None:
+    flags.add_argument("--tls", action="store_true", help="use TLS; implied by --tlsverify")
+    flags.add_argument(
+        "--tlsverify", action="store_true", help="let only clients in whose certificate is ours"
+    )
+    for name, what in (
+        ("ca", "the authority whose client certificates are trusted"),
+        ("", "the server's certificate"),
+    ):
+        flags.add_argument(f"--tls{name}cert", metavar="FILE", help=what)
+    flags.add_argument("--tlskey", metavar="FILE", help="the server's key")
 
 
 def read(argv: list[str]) -> DaemonConfig:
@@ -114,8 +136,15 @@ def read(argv: list[str]) -> DaemonConfig:
         bridge_subnet=given.bip,
         labels=tuple(given.label),
     )
-    listeners = [one for host in hosts for one in _listeners(host, given.insecure_tcp)]
-    return DaemonConfig(settings, listeners, given.debug)
+    return DaemonConfig(settings, _listening(given).listeners(hosts), given.debug)
+
+
+def _listening(given: argparse.Namespace) -> Listening:
+    verify = given.tlsverify or bool(os.environ.get("DOCKER_TLS_VERIFY"))
+    files = (given.tlscacert or "", given.tlscert or "", given.tlskey or "")
+    return Listening(
+        TlsFlags(given.tls, verify, *files), insecure=given.insecure_tcp, group=given.group
+    )
 
 
 def _runtimes(given: list[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -130,28 +159,6 @@ def _runtimes(given: list[str]) -> list[tuple[str, tuple[str, ...]]]:
             raise InvalidInput(f"--add-runtime {text}: want NAME=/path/of/a/program")
         found[name] = (path,)
     return list(found.items())
-
-
-def _listeners(host: str, insecure: bool) -> list[Listener]:
-    scheme, _, rest = host.partition("://")
-    if scheme == "unix" and rest:
-        return [UnixListener(rest)]
-    if scheme == "fd":
-        sockets = inherited_sockets()
-        if not sockets:
-            raise InvalidInput(f"-H {host}: no socket was passed in (LISTEN_FDS)")
-        return [InheritedListener(sock) for sock in sockets]
-    if scheme == "tcp":
-        if not insecure:
-            raise InvalidInput(
-                f"-H {host} has no TLS: everyone who reaches the port owns this engine, and on "
-                "loopback that is every user of this machine; say --insecure-tcp if you mean it"
-            )
-        address, _, port = rest.rpartition(":")
-        if not port.isdigit():
-            raise InvalidInput(f"-H {host}: want tcp://address:port")
-        return [TcpListener(address.strip("[]") or "127.0.0.1", int(port))]
-    raise InvalidInput(f"-H {host}: want unix:///path, tcp://address:port or fd://")
 
 
 if sys.platform != "linux":

@@ -1,0 +1,1 @@
+"""`wherry tls …`: an authority of one's own, and the certificates for `tcp://` with mutual TLS."""
