@@ -2,11 +2,11 @@
 
 from wherry.image import load_docker, load_oci
 from wherry.image.errors import BadArchive
-from wherry.image.inflate import Readable
 from wherry.image.loaded import LoadedImage
 from wherry.image.save import Saved, save
 from wherry.image.shelf import Progress, Shelf
 from wherry.oci.blobs import BlobStore
+from wherry.oci.compression import Readable
 
 __all__ = ["LoadedImage", "Saved", "load", "save"]
 

@@ -1,7 +1,6 @@
 """Compressed layers for a journey: archives bring plain tars, registries want them packed."""
 
-import zlib
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -11,19 +10,11 @@ from wherry.kit.ids import new_id
 from wherry.oci import blobs
 from wherry.oci import manifest as manifests
 from wherry.oci.blobs import BlobStore, Ingest
+from wherry.oci.compression import gzip_encoder
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Descriptor
 
 _PLAIN: Final = (manifests.OCI_LAYER, "application/vnd.docker.image.rootfs.diff.tar")
-_GZIP_WINDOW: Final = 31
-"""zlib's window bits for 32 KiB with a gzip header."""
-_LEVEL: Final = 1
-
-
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
 
 
 def gzip_layers(image: StoredImage, known: dict[Digest, Descriptor] | None = None) -> StoredImage:
@@ -62,17 +53,8 @@ def _gzip(store: BlobStore, digest: Digest) -> Digest:
 
 
 def _copy(store: BlobStore, digest: Digest, ingest: Ingest) -> None:
-    compressor = _compressor()
+    compressor = gzip_encoder()
     with store.open(digest) as file:
         while data := file.read(CHUNK):
             ingest.write(compressor.compress(data))
     ingest.write(compressor.flush())
-
-
-def _compressor() -> _Compressor:
-    try:
-        from isal import isal_zlib
-    except ImportError:  # no wheel for this machine: slower, otherwise the same
-        return zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-    fast: _Compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
-    return fast

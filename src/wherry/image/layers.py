@@ -3,16 +3,17 @@
 import hashlib
 from typing import Final, NamedTuple
 
-from wherry.image.inflate import MAGIC_BYTES, Inflated, compression_of
+from wherry.image.inflate import Inflated
 from wherry.kit.ids import new_id
 from wherry.oci import manifest as manifests
 from wherry.oci.blobs import BlobStore
+from wherry.oci.compression import MAGIC_BYTES, detect
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Descriptor
 
 CHUNK: Final = 1 << 20
 _MEDIA_TYPES: Final = {
-    "": manifests.OCI_LAYER,
+    "none": manifests.OCI_LAYER,
     "gzip": manifests.OCI_LAYER_GZIP,
     "zstd": manifests.OCI_LAYER_ZSTD,
 }
@@ -31,11 +32,11 @@ def as_layer(store: BlobStore, digest: Digest) -> Layer:
     bzip2 and xz have no media type, so such a blob is stored once more, plain.
     """
     with store.open(digest) as file:
-        compression = compression_of(file.read(MAGIC_BYTES))
+        compression = detect(file.read(MAGIC_BYTES))
     if compression not in _MEDIA_TYPES:
-        digest, compression = _plain(store, digest), ""
+        digest, compression = _plain(store, digest), "none"
     descriptor = Descriptor(_MEDIA_TYPES[compression], digest, store.stat(digest))
-    diff_id = diff_id_of(store, digest) if compression else digest
+    diff_id = digest if compression == "none" else diff_id_of(store, digest)
     return Layer(descriptor, diff_id)
 
 

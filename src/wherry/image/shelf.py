@@ -13,13 +13,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from wherry.image.errors import BadArchive, LyingArchive
-from wherry.image.inflate import Inflated, Readable
+from wherry.image.inflate import Inflated
 from wherry.image.tarstream import Member, members
 from wherry.kit.errors import Corrupt
 from wherry.kit.ids import new_id
 from wherry.oci import blobs
 from wherry.oci import digest as digests
 from wherry.oci.blobs import BlobStore
+from wherry.oci.compression import Readable
 from wherry.oci.digest import Digest
 
 SMALL: Final = 256 << 10

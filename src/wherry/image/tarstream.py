@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from wherry.image.errors import BadArchive
-from wherry.image.inflate import Readable, read_exactly
+from wherry.image.inflate import read_exactly
+from wherry.oci.compression import Readable
 
 BLOCK: Final = 512
 MAX_EXTENSION: Final = 1 << 20

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from wherry.kit.errors import InvalidInput, NotFound, NotPermitted, WherryError
 from wherry.layer import gomode
-from wherry.layer.compression import plain_pieces, read_pieces
+from wherry.layer.errors import BrokenArchive
 from wherry.layer.extract import Extractor, Policy
 from wherry.layer.reader import TarReader
 from wherry.layer.tarwriter import END, Links, file_pieces
@@ -25,6 +25,7 @@ from wherry.linux.mount import (
 )
 from wherry.linux.path import open_in_root
 from wherry.linux.tree import Descent, open_directory
+from wherry.oci.compression import plain_pieces, read_pieces
 
 _HANDLE = os.O_PATH | os.O_CLOEXEC
 _GATHER = 1 << 20
@@ -278,7 +279,7 @@ def write(
     policy = Policy(owners, copy_uid_gid, no_overwrite_dir_non_dir)
     extractor = Extractor(root_fd, folder, policy)
     try:
-        extractor.unpack(TarReader(plain_pieces(read_pieces(stream, 1 << 20))))
+        extractor.unpack(TarReader(plain_pieces(read_pieces(stream, 1 << 20), BrokenArchive)))
     finally:
         extractor.close()
     return tuple(extractor.skipped)

@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple, Protocol
 
 from wherry.layer import header
 from wherry.layer.compare import DELETED, MODIFIED, Comparison, Found
-from wherry.layer.compression import gzip_encoder
 from wherry.layer.intake import Tally
 from wherry.layer.tarwriter import END, Links, Member, encode, file_pieces
 from wherry.layer.whiteout import PREFIX, Style
 from wherry.linux.path import RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV, openat2
+from wherry.oci.compression import gzip_encoder
 from wherry.oci.digest import Digest
 
 _GATHER = 256 << 10

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 from wherry.kit.errors import Unavailable
-from wherry.layer.compression import detect, plain_pieces, read_pieces
+from wherry.layer.errors import BrokenArchive
+from wherry.oci.compression import detect, plain_pieces, read_pieces
 from wherry.oci.digest import Digest, from_hex
 
 _AHEAD = 8  # pieces, each at most compression.PIECE
@@ -83,7 +84,9 @@ class Intake:
         if detect(first) == "none":
             self.stored = self.plain
             return self.plain.through(chain([first], pieces))
-        return self.plain.through(plain_pieces(self.stored.through(chain([first], pieces))))
+        return self.plain.through(
+            plain_pieces(self.stored.through(chain([first], pieces)), BrokenArchive)
+        )
 
     def _drain(self) -> None:
         try:

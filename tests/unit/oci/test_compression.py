@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherry.layer.compression import (
+from wherry.kit.errors import Corrupt
+from wherry.oci.compression import (
     ZlibDecoder,
     detect,
     gzip_encoder,
     plain_pieces,
     read_pieces,
 )
-from wherry.layer.errors import BrokenArchive
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -53,7 +53,7 @@ def test_several_members_and_zero_padding(kind: str) -> None:
 def test_an_early_end_is_an_error(kind: str) -> None:
     data = PACK[kind](b"content" * 1000)
     for cut in (len(data) - 1, len(data) - 5, len(data) // 2):
-        with pytest.raises(BrokenArchive, match=r"ends early|broken"):
+        with pytest.raises(Corrupt, match=r"ends early|broken"):
             unpacked(data[:cut])
 
 
@@ -61,12 +61,12 @@ def test_an_early_end_is_an_error(kind: str) -> None:
 def test_damage_is_an_error(kind: str) -> None:
     data = bytearray(PACK[kind](bytes(range(256)) * 100))
     data[len(data) // 2] ^= 0xFF
-    with pytest.raises(BrokenArchive):
+    with pytest.raises(Corrupt):
         unpacked(bytes(data))
 
 
 def test_what_follows_must_be_of_the_same_kind() -> None:
-    with pytest.raises(BrokenArchive, match="followed by something else"):
+    with pytest.raises(Corrupt, match="followed by something else"):
         unpacked(gzip.compress(b"x") + b"not a member")
 
 

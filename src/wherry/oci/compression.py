@@ -8,9 +8,9 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
-from wherry.layer.errors import BrokenArchive
+from wherry.kit.errors import Corrupt, WherryError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -32,12 +32,24 @@ _MEMORY = 256 << 20  # what xz may ask for; `xz -9` needs 65 MiB
 _ZSTD_WINDOW = 27  # 128 MiB, the limit of the zstd program
 
 MAGIC = (
-    (b"\x1f\x8b", "gzip"),
+    (b"\x1f\x8b\x08", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\x00", "xz"),
 )
 MAGIC_BYTES = 6
+
+
+Fault = Callable[[str], WherryError]
+"""Makes the error for broken data: whose fault that is depends on where the stream came from."""
+
+
+class Readable(Protocol):
+    """Anything with a file's `read`."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes, none at the end."""
+        ...
 
 
 class Decoder(Protocol):
@@ -119,7 +131,7 @@ def detect(head: bytes) -> str:
     return "none"
 
 
-def read_pieces(stream: BinaryIO, size: int = _READ) -> Iterator[bytes]:
+def read_pieces(stream: Readable, size: int = _READ) -> Iterator[bytes]:
     """The stream's bytes as they come; the first piece has MAGIC_BYTES or is all there is."""
     head = stream.read(size)
     while head and len(head) < MAGIC_BYTES:
@@ -132,8 +144,8 @@ def read_pieces(stream: BinaryIO, size: int = _READ) -> Iterator[bytes]:
         head = stream.read(size)
 
 
-def plain_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Inflate if the first piece shows a known compression. Raises BrokenArchive."""
+def plain_pieces(pieces: Iterator[bytes], fault: Fault = Corrupt) -> Iterator[bytes]:
+    """Inflate if the first piece shows a known compression. Raises `fault`."""
     first = next(pieces, b"")
     kind = detect(first)
     if kind == "none":
@@ -141,20 +153,20 @@ def plain_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield first
         yield from pieces
         return
-    yield from _inflate(kind, first, pieces)
+    yield from _inflate(kind, first, pieces, fault)
 
 
-def _inflate(kind: str, data: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _inflate(kind: str, data: bytes, pieces: Iterator[bytes], fault: Fault) -> Iterator[bytes]:
     """All members (frames) one after the other; zero padding after the last one is ignored."""
     decoder: Decoder | None = None
     while True:
         if decoder is None:
             decoder, data = _DECODERS[kind](), data
-        plain = _decode(kind, decoder, data)
+        plain = _decode(kind, decoder, data, fault)
         if plain:
             yield plain
         if decoder.eof:
-            data = _next_member(kind, decoder.unused_data, pieces)
+            data = _next_member(kind, decoder.unused_data, pieces, fault)
             if not data:
                 return
             decoder = None
@@ -163,17 +175,17 @@ def _inflate(kind: str, data: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]
         if decoder.needs_input:
             data = next(pieces, b"")
             if not data:
-                raise BrokenArchive(f"the {kind} stream ends early")
+                raise fault(f"the {kind} stream ends early")
 
 
-def _decode(kind: str, decoder: Decoder, data: bytes) -> bytes:
+def _decode(kind: str, decoder: Decoder, data: bytes, fault: Fault) -> bytes:
     try:
         return decoder.decompress(data, PIECE)
     except _FAULTS as error:
-        raise BrokenArchive(f"broken {kind} stream: {error}") from error
+        raise fault(f"broken {kind} stream: {error}") from error
 
 
-def _next_member(kind: str, rest: bytes, pieces: Iterator[bytes]) -> bytes:
+def _next_member(kind: str, rest: bytes, pieces: Iterator[bytes], fault: Fault) -> bytes:
     while True:
         rest = rest.lstrip(b"\0")
         if len(rest) >= MAGIC_BYTES:
@@ -183,7 +195,7 @@ def _next_member(kind: str, rest: bytes, pieces: Iterator[bytes]) -> bytes:
             break
         rest += more
     if rest and detect(rest) != kind and not _is_skippable(kind, rest):
-        raise BrokenArchive(f"the {kind} stream is followed by something else")
+        raise fault(f"the {kind} stream is followed by something else")
     return rest
 
 
