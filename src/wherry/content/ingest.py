@@ -18,11 +18,14 @@ from wherry.content.layout import blob_path, ingest_path
 from wherry.kit import failpoints
 from wherry.kit.errors import Conflict, Corrupt, InvalidInput, Unavailable
 from wherry.kit.files import read_optional, sync_folder, write_atomic
+from wherry.linux import writeback
 from wherry.oci import digest as digests
 from wherry.oci.blobs import Bytes
 from wherry.oci.digest import Digest
 
 CHUNK = 1 << 20
+_WRITEBACK = 16 << 20
+"""Bytes after which the disk is set to work, so that the `fsync` at the end is short."""
 
 
 class IngestBusy(Conflict):
@@ -45,7 +48,7 @@ class FileIngest:
         self._root, self._ref = root, ref
         self._expected, self._size = expected, size
         self._folder = ingest_path(root, ref)
-        self._offset = 0
+        self._offset = self._begun = 0
         self._hash = hashlib.new(digests.algorithm_of(expected) if expected else "sha256")
         self._file = _open_locked(self._folder, ref)
         try:
@@ -70,12 +73,19 @@ class FileIngest:
         with self._clear_when_full():
             while view:
                 view = view[os.write(self._file, view) :]
+        if self._offset - self._begun >= _WRITEBACK:
+            writeback.begin(self._file, self._begun, self._offset - self._begun)
+            self._begun = self._offset
+
+    def fileno(self) -> int:
+        """The file that grows; to be read by position only."""
+        return self._file
 
     def restart(self) -> None:
         """Drop what is there and begin at offset 0."""
         os.ftruncate(self._file, 0)
         os.lseek(self._file, 0, os.SEEK_SET)
-        self._offset = 0
+        self._offset = self._begun = 0
         self._hash = hashlib.new(self._hash.name)
 
     def commit(self, expected: Digest | None = None) -> Digest:

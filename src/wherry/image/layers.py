@@ -1,6 +1,7 @@
 """A stored blob as a layer: what media type it has, and the digest of its uncompressed tar."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from wherry.image.inflate import Inflated
@@ -26,8 +27,12 @@ class Layer(NamedTuple):
     diff_id: Digest
 
 
-def as_layer(store: BlobStore, digest: Digest) -> Layer:
+def as_layer(
+    store: BlobStore, digest: Digest, diff_id: Callable[[Digest], Digest] | None = None
+) -> Layer:
     """Look into a blob. Raises NotFound, Corrupt (broken compression).
+
+    diff_id: who knows what a compressed blob of the store unpacks to.
 
     bzip2 and xz have no media type, so such a blob is stored once more, plain.
     """
@@ -36,8 +41,9 @@ def as_layer(store: BlobStore, digest: Digest) -> Layer:
     if compression not in _MEDIA_TYPES:
         digest, compression = _plain(store, digest), "none"
     descriptor = Descriptor(_MEDIA_TYPES[compression], digest, store.stat(digest))
-    diff_id = digest if compression == "none" else diff_id_of(store, digest)
-    return Layer(descriptor, diff_id)
+    if compression == "none":
+        return Layer(descriptor, digest)
+    return Layer(descriptor, diff_id(digest) if diff_id else diff_id_of(store, digest))
 
 
 def diff_id_of(store: BlobStore, digest: Digest) -> Digest:

@@ -77,7 +77,7 @@ def take_layer(shelf: Shelf, name: str) -> Layer:
     """A member as a layer in the store. Raises BadArchive, LyingArchive."""
     digest = shelf.claim(name)
     try:
-        return as_layer(shelf.store, digest)
+        return as_layer(shelf.store, digest, shelf.diff_id)
     except Corrupt as error:
         raise LyingArchive(f"layer {name!r}: {error}") from error
 

@@ -3,7 +3,6 @@
 from wherry.image import load_docker
 from wherry.image.errors import BadArchive, LyingArchive, NoSuchPlatform
 from wherry.image.image import MAX_NESTING, StoredImage, open_image
-from wherry.image.layers import diff_id_of
 from wherry.image.loaded import LoadedImage, check_system, familiar_names
 from wherry.image.shelf import Shelf
 from wherry.kit.errors import Corrupt, InvalidInput, NotFound
@@ -62,7 +61,7 @@ def _load_target(shelf: Shelf, entry: Descriptor) -> LoadedImage:
         image = open_image(shelf.store, entry.digest, platform.host())
     except NoSuchPlatform:
         image = open_image(shelf.store, entry.digest)
-    _check_layers(image)
+    _check_layers(shelf, image)
     return LoadedImage(entry.digest, image.digest, image.id, ())
 
 
@@ -113,13 +112,13 @@ def _member(blob: Descriptor) -> str:
     return f"blobs/{digests.algorithm_of(checked)}/{digests.hex_of(checked)}"
 
 
-def _check_layers(image: StoredImage) -> None:
+def _check_layers(shelf: Shelf, image: StoredImage) -> None:
     """The digests cover the compressed bytes only; what comes out must be what the id promises."""
     try:
         check_system(image.config)
         wanted = image.config.rootfs.diff_ids
         for number, (layer, diff_id) in enumerate(zip(image.layers, wanted, strict=True)):
-            actual = diff_id_of(image.store, layer.digest)
+            actual = shelf.diff_id(layer.digest)
             if actual != diff_id:
                 raise LyingArchive(
                     f'invalid diffID for layer {number}: expected "{diff_id}", got "{actual}"'

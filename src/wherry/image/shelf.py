@@ -8,18 +8,19 @@ the end is garbage for the collector, as is everything where the archive turns o
 import posixpath
 import re
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from wherry.image.errors import BadArchive, LyingArchive
 from wherry.image.inflate import Inflated
+from wherry.image.layers import diff_id_of
 from wherry.image.tarstream import Member, members
 from wherry.kit.errors import Corrupt
 from wherry.kit.ids import new_id
 from wherry.oci import blobs
 from wherry.oci import digest as digests
-from wherry.oci.blobs import BlobStore
+from wherry.oci.blobs import BlobStore, Ingest
 from wherry.oci.compression import Readable
 from wherry.oci.digest import Digest
 
@@ -36,12 +37,41 @@ Progress = Callable[[str, int, int], None]
 Value = TypeVar("Value")
 
 
+class Arrival(Protocol):
+    """Someone who looks at a large member while it is still coming."""
+
+    def grown(self, size: int) -> None:
+        """So many bytes are in the file."""
+
+    def complete(self, size: int) -> None:
+        """These are all; their digest is not checked yet."""
+
+    def checked(self, digest: Digest) -> None:
+        """It is this blob of the store now."""
+
+    def close(self) -> None:
+        """No more will come."""
+
+
+class Watch(Protocol):
+    """Whom to tell of large members, and to ask about them."""
+
+    def watch(self, data: int, head: bytes) -> Arrival | None:
+        """A member that begins with `head` comes into the file `data`; None: no interest."""
+
+    def diff_id(self, blob: Digest) -> Digest | None:
+        """The digest of a blob's plain bytes, where it is known by now."""
+
+
 class Shelf:
     """What an archive held."""
 
-    def __init__(self, store: BlobStore, progress: Progress | None = None) -> None:
+    def __init__(
+        self, store: BlobStore, progress: Progress | None = None, watch: Watch | None = None
+    ) -> None:
         """Nothing is on it yet, see `fill`."""
         self.store = store
+        self._watch = watch
         self._progress = progress
         self._small: dict[str, bytes] = {}
         self._large: dict[str, Digest] = {}
@@ -126,15 +156,28 @@ class Shelf:
     def _store(self, name: str, member: Member, expected: Digest | None) -> Digest:
         ref = f"load-{new_id()}"
         with self.store.writer(ref, expected=expected, size=member.size) as ingest:
+            arrival = None
             try:
                 while data := member.read(CHUNK):
                     ingest.write(data)
+                    if self._watch and ingest.offset == len(data):
+                        arrival = self._watch.watch(ingest.fileno(), data[:1])
+                    if arrival:
+                        arrival.grown(ingest.offset)
                     if self._progress:
                         self._progress(name, ingest.offset, member.size)
-                return ingest.commit()
+                return _committed(ingest, arrival)
             except BaseException:
                 ingest.abort()
                 raise
+            finally:
+                if arrival:
+                    arrival.close()
+
+    def diff_id(self, digest: Digest) -> Digest:
+        """Of a blob in the store, compressed or not. Raises Corrupt."""
+        known = self._watch.diff_id(digest) if self._watch else None
+        return known or diff_id_of(self.store, digest)
 
     def _locate(self, name: str) -> str:
         """The member behind a name, through links of the archive."""
@@ -146,6 +189,15 @@ class Shelf:
                 raise BadArchive(f"image archive {_ABSENT} {name!r}")
             found = self._links[found]
         raise BadArchive(f"image archive: too many links behind {name!r}")
+
+
+def _committed(ingest: Ingest, arrival: Arrival | None) -> Digest:
+    if arrival:
+        arrival.complete(ingest.offset)
+    digest = ingest.commit()
+    if arrival:
+        arrival.checked(digest)
+    return digest
 
 
 def inside(name: str, folder: str = "") -> str:

@@ -3,12 +3,13 @@
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from wherry.layer.extract import Extractor, Policy
 from wherry.layer.intake import Intake
 from wherry.layer.reader import TarReader
 from wherry.layer.whiteout import Style, style
+from wherry.oci.compression import Readable
 from wherry.oci.digest import Digest
 
 _SKIPPED_LISTED = 1000
@@ -19,6 +20,8 @@ class Applied(NamedTuple):
     """What was unpacked. Sizes in bytes; `digest` and `size` are of the stream as it was read.
 
     content_size: of the files and links' texts alone: what Docker calls a layer's size.
+    compressed: whether the stream was; without, both digests are one.
+    rooted: whether it has an entry for the root itself. forgotten: directories it has no entry for.
     skipped: what could not be had here and why, one line each, the first thousand of
     `skipped_count`.
     """
@@ -31,17 +34,27 @@ class Applied(NamedTuple):
     skipped: tuple[str, ...] = ()
     skipped_count: int = 0
     content_size: int = 0
+    compressed: bool = False
+    rooted: bool = False
+    forgotten: int = 0
+
+    def of(self, blob: Digest) -> "Applied":
+        """The same, where the stream's digest was not made here but is this one."""
+        return self._replace(digest=blob, diff_id=self.diff_id if self.compressed else blob)
 
 
 def apply(
-    stream: BinaryIO,
+    stream: Readable,
     target: str,
     *,
     whiteouts: Style,
     owners: bool,
     lowers: Sequence[str] = (),
+    known: bool = False,
 ) -> Applied:
     """Unpack a layer into a directory; both digests are made in the same pass.
+
+    known: the digest of the stream is made elsewhere, and not here: see `Applied.of`.
 
     lowers: directories of the layers below, uppermost first: where the archive forgot a parent
     directory, its owner, mode and time are taken from there.
@@ -52,7 +65,7 @@ def apply(
     policy = Policy(owners=owners, whiteouts=style(whiteouts), lowers=lowers)
     extractor = Extractor(root_fd, "", policy)
     try:
-        with Intake(stream) as intake:
+        with Intake(stream, known=known) as intake:
             extractor.unpack(TarReader(iter(intake)))
     finally:
         extractor.close()
@@ -67,6 +80,9 @@ def apply(
         tuple(skipped[:_SKIPPED_LISTED]),
         len(skipped),
         extractor.content_size,
+        intake.compressed,
+        extractor.rooted,
+        extractor.forgotten,
     )
 
 

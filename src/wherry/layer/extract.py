@@ -54,6 +54,8 @@ class Extractor:
         self._folders: dict[str, tuple[int, int]] = {}
         self.entries = 0
         self.content_size = 0
+        self.rooted = False
+        self.forgotten = 0
 
     def unpack(self, reader: TarReader) -> None:
         """All entries. Raises BrokenArchive, NotReplaceable, Unavailable, NotPermitted."""
@@ -209,6 +211,7 @@ class Extractor:
         """The place itself: metadata only."""
         if entry.kind != header.DIRECTORY:
             raise BrokenArchive(f"{entry.name[:300]!r} is the root and no directory")
+        self.rooted = True
         folder = self._place.open("", os.O_RDONLY | os.O_DIRECTORY)
         try:
             self._dresser.directory(folder, entry, True)
@@ -218,6 +221,7 @@ class Extractor:
 
     def _make_forgotten(self, parent_fd: int, name: str, path: str) -> None:
         """A directory that no member brought: as in the layers below, else root's with 0755."""
+        self.forgotten += 1
         hidden = self._unhide(parent_fd, name)
         os.mkdir(name, 0o755, dir_fd=parent_fd)
         folder = os.open(name, _FOLDER, dir_fd=parent_fd)

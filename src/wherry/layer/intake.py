@@ -10,11 +10,10 @@ import threading
 from collections.abc import Iterator
 from itertools import chain
 from types import TracebackType
-from typing import BinaryIO
 
 from wherry.kit.errors import Unavailable
 from wherry.layer.errors import BrokenArchive
-from wherry.oci.compression import detect, plain_pieces, read_pieces
+from wherry.oci.compression import Readable, detect, plain_pieces, read_pieces
 from wherry.oci.digest import Digest, from_hex
 
 _AHEAD = 8  # pieces, each at most compression.PIECE
@@ -48,9 +47,15 @@ class Tally:
 
 
 class Intake:
-    """Iterate for the plain pieces; after the last one `stored` and `plain` are complete."""
+    """Iterate for the plain pieces; after the last one `stored` and `plain` are complete.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    `known`: somebody else makes the digest of the stream as it is; it is not made again, and that
+    of a plain stream is the same one.
+    """
+
+    def __init__(self, stream: Readable, *, known: bool = False) -> None:
+        self._known = known
+        self.compressed = False
         self.stored = Tally()
         self.plain = Tally()
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_AHEAD)
@@ -83,10 +88,13 @@ class Intake:
         first = next(pieces, b"")
         if detect(first) == "none":
             self.stored = self.plain
-            return self.plain.through(chain([first], pieces))
-        return self.plain.through(
-            plain_pieces(self.stored.through(chain([first], pieces)), BrokenArchive)
-        )
+            return self._tallied(self.plain, chain([first], pieces))
+        self.compressed = True
+        stored = self._tallied(self.stored, chain([first], pieces))
+        return self.plain.through(plain_pieces(stored, BrokenArchive))
+
+    def _tallied(self, tally: Tally, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        return pieces if self._known else tally.through(pieces)
 
     def _drain(self) -> None:
         try:
@@ -95,7 +103,7 @@ class Intake:
         except queue.Empty:
             return
 
-    def _run(self, stream: BinaryIO) -> None:
+    def _run(self, stream: Readable) -> None:
         try:
             for piece in self._counted(read_pieces(stream)):
                 self._queue.put(piece)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -23,24 +24,39 @@ _CLASSES: dict[str, type[WherryError]] = {
 } | {"BrokenArchive": BrokenArchive, "NotReplaceable": NotReplaceable}
 
 
+Blob = str | tuple[int, int]
+"""A blob's path, or the two descriptors of one that still grows (see `growing`)."""
+
+
 class Worker:
     """One process; one request at a time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, requests: socket.socket) -> None:
         self._process = process
+        self._requests = requests
 
     @classmethod
     async def start(cls) -> "Worker":
         """Start the process in the caller's namespaces."""
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *_COMMAND, stdin=pipe, stdout=pipe, limit=_LINE, start_new_session=True
-        )
-        return cls(process)
+        ours, its = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            with its:
+                process = await asyncio.create_subprocess_exec(
+                    *_COMMAND,
+                    stdin=its.fileno(),
+                    stdout=asyncio.subprocess.PIPE,
+                    limit=_LINE,
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
+        return cls(process, ours)
 
     async def apply(
         self,
-        blob_path: str,
+        blob: Blob,
         target: str,
         whiteouts: Style,
         owners: bool,
@@ -48,23 +64,26 @@ class Worker:
     ) -> Applied:
         """`layer.apply.apply` of a blob's file. Raises its errors; Internal if the process dies."""
         request = {
-            "blob": blob_path,
+            "blob": blob if isinstance(blob, str) else "",
             "target": target,
             "whiteouts": whiteouts,
             "owners": owners,
             "lowers": list(lowers),
         }
-        reply = await self._ask(json.dumps(request).encode() + b"\n")
+        descriptors = () if isinstance(blob, str) else blob
+        reply = await self._ask(json.dumps(request).encode() + b"\n", descriptors)
         if "error" in reply:
             raise _CLASSES.get(reply["error"]["class"], Internal)(reply["error"]["text"])
         return _applied(reply["applied"])
 
-    async def _ask(self, line: bytes) -> dict[str, Any]:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise Internal("the unpacking process has no pipes")
-        self._process.stdin.write(line)
+    async def _ask(self, line: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
+        if self._process.stdout is None:
+            raise Internal("the unpacking process has no pipe")
         try:
-            await self._process.stdin.drain()
+            if descriptors:  # the buffer is empty: the last request has been answered
+                sent = socket.send_fds(self._requests, [line], descriptors)
+                line = line[sent:]
+            await asyncio.get_running_loop().sock_sendall(self._requests, line)
             answer = await self._process.stdout.readline()
         except ConnectionError:
             answer = b""
@@ -79,8 +98,7 @@ class Worker:
         with contextlib.suppress(ProcessLookupError):
             if at_once:
                 self._process.kill()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._requests.close()
         await self._process.wait()
 
 
@@ -96,7 +114,7 @@ class WorkerPool:
 
     async def apply(
         self,
-        blob_path: str,
+        blob: Blob,
         target: str,
         whiteouts: Style,
         owners: bool,
@@ -109,7 +127,7 @@ class WorkerPool:
         async with self._slots:
             worker = self._take() or await Worker.start()
             try:
-                applied = await worker.apply(blob_path, target, whiteouts, owners, lowers)
+                applied = await worker.apply(blob, target, whiteouts, owners, lowers)
             except Internal:
                 await worker.close(at_once=True)
                 raise
@@ -158,4 +176,7 @@ def _applied(reply: dict[str, Any]) -> Applied:
         tuple(reply["skipped"]),
         reply["skipped_count"],
         reply["content_size"],
+        reply["compressed"],
+        reply["rooted"],
+        reply["forgotten"],
     )

@@ -28,6 +28,10 @@ class Ingest(Protocol):
         """Append. Raises Corrupt once there is more than the expected size."""
         ...
 
+    def fileno(self) -> int:
+        """A file that holds the bytes so far, to be read by position; -1 where there is none."""
+        ...
+
     def restart(self) -> None:
         """Drop what is there and begin at offset 0."""
         ...

@@ -7,7 +7,7 @@ container costs the space of its image.
 import os
 from collections.abc import Iterator
 
-from wherry.kit.errors import Conflict
+from wherry.kit.errors import Conflict, Unsupported
 from wherry.linux.copytree import copy_tree
 from wherry.linux.mount import Mount
 from wherry.linux.tree import Usage
@@ -64,6 +64,12 @@ class CopyDir:
         if record.kind != "active":
             raise Conflict(f"snapshot {key} is {record.kind}: nothing can be put into it")
         return self._tree(record.number)
+
+    def adopt(self, key: str, parent: str, *, like_parent: bool) -> None:
+        """Raises Unsupported: the tree would have to hold the parent's files."""
+        raise Unsupported(
+            f"snapshot {key} is a full copy and cannot be put on {parent} ({like_parent=})"
+        )
 
     def commit(self, name: str, key: str) -> None:
         """Give it its name."""

@@ -89,6 +89,12 @@ class Overlay:
             raise Conflict(f"snapshot {key} is {record.kind}: nothing can be put into it")
         return self._upper(record.number)
 
+    def adopt(self, key: str, parent: str, *, like_parent: bool) -> None:
+        """The upper directory knows nothing of what is below it."""
+        record = self._shelf.adopt(key, parent)
+        if like_parent:
+            self._like_parent(self._upper(record.number), parent)
+
     def commit(self, name: str, key: str) -> None:
         """Give it its name; the work directory is of no use any more."""
         work = f"{self._shelf.folder(self._shelf.find(key).number)}/work"

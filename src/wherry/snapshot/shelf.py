@@ -134,6 +134,17 @@ class Shelf:
         if key in self._records:
             raise Conflict(f"snapshot {key} already exists")
 
+    def adopt(self, key: str, parent: str) -> Record:
+        """Give an active record without a parent one. Raises NotFound, Conflict."""
+        with self._lock:
+            record = self.find(key)
+            if record.kind != "active" or record.parent is not None:
+                raise Conflict(f"snapshot {key} has its place already")
+            adopted = record._replace(parent=self.find_parent(parent))
+            os.symlink(str(adopted.parent), f"{self.folder(record.number)}/parent")
+            self._records[key] = adopted
+        return adopted
+
     def commit(self, name: str, key: str) -> None:
         """Rename an active record to a committed one, durably."""
         if not _NAME.fullmatch(name):

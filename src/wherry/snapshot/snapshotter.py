@@ -67,6 +67,14 @@ class Snapshotter(Protocol):
         """The directory into which a layer's own files are unpacked."""
         ...
 
+    def adopt(self, key: str, parent: str, *, like_parent: bool) -> None:
+        """Put an active snapshot that has no parent on one.
+
+        For what was unpacked before its place was known. like_parent: the root directory takes
+        the parent's owner and mode. Raises NotFound, Conflict, Unsupported (full copies).
+        """
+        ...
+
     def commit(self, name: str, key: str) -> None:
         """An active snapshot becomes a committed one; its files must be durable before."""
         ...

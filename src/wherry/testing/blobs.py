@@ -97,6 +97,9 @@ class _MemoryIngest:
             self.abort()
             raise Corrupt(f"{self._ref!r} is larger than the {self._size} bytes announced")
 
+    def fileno(self) -> int:
+        return -1
+
     def restart(self) -> None:
         self._data.clear()
 

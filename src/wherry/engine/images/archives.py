@@ -1,11 +1,13 @@
 """Images from and to tar archives: load and save."""
 
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import BinaryIO
 
 from wherry.engine import pipes
 from wherry.engine.collection import leased
 from wherry.engine.engine import Engine
+from wherry.engine.images.ahead import Ahead
 from wherry.engine.images.config import stored
 from wherry.engine.images.unpack import add_loaded
 from wherry.engine.records import ImageRecord
@@ -21,15 +23,17 @@ Said = Callable[[str], None]
 
 async def load(engine: Engine, chunks: AsyncIterator[bytes], said: Said) -> list[ImageRecord]:
     """Take all images of an archive. Raises BadArchive, StorageFull; keeps what was complete."""
-    async with leased(engine) as store:
+    async with leased(engine) as store, contextlib.AsyncExitStack() as owned:
+        ahead = Ahead(engine)
+        owned.push_async_callback(ahead.close)
 
         def read(stream: BinaryIO) -> list[LoadedImage]:
-            return archive.load(stream, store)
+            return archive.load(stream, store, watch=ahead)
 
         found = await pipes.consume(engine.lanes, chunks, read)
         records = []
         for image in found:
-            records.append(await add_loaded(engine, image.manifest, image.names))
+            records.append(await add_loaded(engine, image.manifest, image.names, ahead))
             for name in image.names:
                 said(f"Loaded image: {name}\n")
             if not image.names:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from wherry.engine import storage
 from wherry.engine.engine import Engine
+from wherry.engine.images.ahead import Ahead, Staged
 from wherry.engine.records import ImageRecord, Provenance
 from wherry.image.image import StoredImage, open_image
 from wherry.kit import clock, failpoints
@@ -29,8 +30,11 @@ async def unpack(
     repo_digests: tuple[str, ...] = (),
     provenance: tuple[Provenance, ...] = (),
     told: Told = silent,
+    ahead: Ahead | None = None,
 ) -> ImageRecord:
     """Make the snapshots of an image whose blobs are here; returns its record, not yet kept.
+
+    ahead: who has unpacked some of the layers already.
 
     Raises Corrupt where a layer is not what the configuration promises; nothing of that layer
     stays then.
@@ -44,8 +48,8 @@ async def unpack(
         )
     chain = tuple(digests.chain_id(diff_ids[: n + 1]) for n in range(len(diff_ids)))
     sizes = [
-        await _layer(engine, image, number, name, chain[number - 1] if number else None, told)
-        for number, name in enumerate(chain)
+        await _layer(engine, image, number, (parent, name), told, ahead)
+        for number, (parent, name) in enumerate(zip((None, *chain), chain, strict=False))
     ]
     return ImageRecord(
         id=image.id,
@@ -61,24 +65,34 @@ async def unpack(
 
 
 async def _layer(
-    engine: Engine, image: StoredImage, number: int, name: Digest, parent: Digest | None, told: Told
+    engine: Engine,
+    image: StoredImage,
+    number: int,
+    place: tuple[Digest | None, Digest],
+    told: Told,
+    ahead: Ahead | None,
 ) -> int:
-    """One layer's snapshot, and its size in bytes. Two who want the same wait for each other."""
-    layer = image.layers[number]
+    """One layer's snapshot, and its size in bytes. Two who want the same wait for each other.
+
+    place: the chain ids of what is below and of the layer itself.
+    """
+    layer, (parent, name) = image.layers[number], place
     size: int | None = None
     async with engine.unpacking.setdefault(name, asyncio.Lock()):
         if not await engine.lanes.files(storage.exists, engine.snapshots, name):
             told(layer.digest, "Extracting")
-            applied = await _apply(engine, layer.digest, name, parent)
+            staged = await ahead.take(layer.digest, parent) if ahead else None
+            if staged is None:
+                staged = Staged(_key(name), await _apply(engine, layer.digest, name, parent))
+            key, applied = staged
             wanted = image.config.rootfs.diff_ids[number]
             if applied.diff_id != wanted:
-                await engine.lanes.long(storage.discard, engine.snapshots, _key(name))
+                await engine.lanes.long(storage.discard, engine.snapshots, key)
                 raise Corrupt(
                     f"layer {layer.digest} unpacks to {applied.diff_id}, "
                     f"the image's configuration says {wanted}"
                 )
-            failpoints.reach("unpack.before-commit")
-            await engine.lanes.long(engine.snapshots.commit, name, _key(name))
+            await _keep(engine, name, key)
             size = applied.content_size
         told(layer.digest, "Pull complete")
     if size is None:
@@ -88,8 +102,19 @@ async def _layer(
     return size
 
 
+async def _keep(engine: Engine, name: Digest, key: str) -> None:
+    """Make the files durable and give them their name; or nothing."""
+    try:
+        await engine.lanes.long(sync, engine.settings.folders.snapshots)
+        failpoints.reach("unpack.before-commit")
+        await engine.lanes.long(engine.snapshots.commit, name, key)
+    except BaseException:
+        await engine.lanes.long(storage.discard, engine.snapshots, key)
+        raise
+
+
 async def _apply(engine: Engine, blob: Digest, name: Digest, parent: Digest | None) -> Applied:
-    """Unpack into a fresh active snapshot and make its files durable."""
+    """Unpack into a fresh active snapshot."""
     key, snapshots = _key(name), engine.snapshots
     await engine.lanes.long(storage.discard, snapshots, key)
     await engine.lanes.files(snapshots.prepare, key, parent)
@@ -102,7 +127,6 @@ async def _apply(engine: Engine, blob: Digest, name: Digest, parent: Digest | No
             owners=engine.host.ids == "real",
             lowers=difference.lowers,
         )
-        await engine.lanes.long(sync, engine.settings.folders.snapshots)
     except BaseException:
         await engine.lanes.long(storage.discard, snapshots, key)
         raise
@@ -113,8 +137,10 @@ def _key(name: Digest) -> str:
     return f"unpack-{digests.hex_of(name)}"
 
 
-async def add_loaded(engine: Engine, manifest: Digest, names: tuple[str, ...]) -> ImageRecord:
+async def add_loaded(
+    engine: Engine, manifest: Digest, names: tuple[str, ...], ahead: Ahead
+) -> ImageRecord:
     """Unpack and record an image that came from an archive; `names` carry their tags."""
-    record = await unpack(engine, manifest)
+    record = await unpack(engine, manifest, ahead=ahead)
     tags = tuple(references.parse(name) for name in names)
     return await engine.catalog.add(record, *tags, action="load")
