@@ -7,7 +7,8 @@ from typing import NamedTuple
 from wherry.engine.settings import EngineSettings
 from wherry.network.bridge import BridgeDriver
 from wherry.network.builtin import HostDriver, NoneDriver
-from wherry.network.driver import Network, NetworkDriver
+from wherry.network.driver import Network, NetworkDriver, Sandbox
+from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
 from wherry.network.sockets import BridgeSockets
@@ -54,6 +55,19 @@ class LazyPublisher:
     async def published(self) -> tuple[Published, ...]:
         """See PortPublisher."""
         return await (await self.process()).published()
+
+    async def serve(self, resolving: Resolving, sandbox: Sandbox) -> None:
+        """See NameServer."""
+        await (await self.process()).names.serve(resolving, sandbox)
+
+    async def names(self, network_id: str, endpoints: Iterable[NamedEndpoint]) -> None:
+        """See NameServer."""
+        await (await self.process()).names.names(network_id, endpoints)
+
+    async def stop(self, container_id: str) -> None:
+        """See NameServer. Without a process nobody is served."""
+        if self._process is not None:
+            await self._process.names.stop(container_id)
 
     async def close(self, *, keep: bool) -> None:
         """Let go of the process, or end it."""

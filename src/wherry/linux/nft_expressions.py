@@ -156,6 +156,17 @@ def translate_destination() -> bytes:
     return _expression("nat", number(1, _NAT_DESTINATION), number(2, _IPV4), *registers)
 
 
+def translate_destination_to(address: bytes, port: int) -> tuple[bytes, ...]:
+    """DNAT to one IPv4 address and port."""
+    where = _expression("immediate", number(1, REGISTER), value(2, address))
+    raw = port.to_bytes(2, "big")
+    return (
+        where,
+        _expression("immediate", number(1, REGISTER + 1), value(2, raw)),
+        (translate_destination()),
+    )
+
+
 def masquerade() -> bytes:
     """Replace the source by the address of the interface the packet leaves by."""
     return _expression("masq")

@@ -1,8 +1,8 @@
 """The program `wherry-net`: one for an engine, it outlives the daemon.
 
-It holds the published ports and, for a plain user, the way out of the engine's network namespace.
-It knows endpoints, addresses and ports; no container and no policy. It ends when it is told to,
-never by itself, since containers may be running without a daemon.
+It holds the published ports, answers DNS inside of containers and is, for a plain user, the way out
+of the engine's network namespace. It keeps to what it was told. It ends when it is told to, never
+by itself, since containers may be running without a daemon.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import Any
 from wherry.kit.errors import Conflict, InvalidInput, NotPermitted, WherryError
 from wherry.linux import process as processes
 from wherry.network import protocol
+from wherry.network.dns.server import NameServers
 from wherry.network.dns_forwarder import DnsForwarder
 from wherry.network.inside import Inside
 from wherry.network.listeners import Listeners
@@ -37,6 +38,7 @@ class NetServer:
         self._inside = Inside(netns_fd)
         self._separate = netns_fd >= 0
         self._listeners = Listeners(loop, self._inside)
+        self._names = NameServers(loop, self._inside)
         self._resolvers = Resolvers()
         self._outbound: OutboundForwarder | None = None
         self._dns: DnsForwarder | None = None
@@ -60,6 +62,23 @@ class NetServer:
             case "shutdown":
                 self._loop.stop()
                 return True
+        return self._answer_for_names(message)
+
+    def _answer_for_names(self, message: dict[str, Any]) -> object:
+        match message.get("do"):
+            case "serve":
+                resolving = protocol.read_resolving(message["resolving"])
+                self._names.serve(resolving, protocol.read_init(message["init"]))
+                return True
+            case "names":
+                endpoints = protocol.read_endpoints(message["endpoints"])
+                self._names.zone.replace(str(message["network"]), endpoints)
+                return True
+            case "stop_serving":
+                self._names.stop(str(message["container"]))
+                return True
+            case "serving":
+                return {"served": self._names.served(), "names": self._names.zone.endpoints}
         raise InvalidInput(f"network process: unknown message {message.get('do')!r}")
 
     def _open_outbound(self, message: dict[str, Any]) -> list[int]:

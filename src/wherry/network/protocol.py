@@ -5,18 +5,20 @@
 ← {"id": 1, "ok": [["tcp", 80, "0.0.0.0", 8080], …]}
 ← {"id": 1, "error": "Conflict", "text": "Bind for 0.0.0.0:8080 failed: …"}
 ```
-`do`: hello, publish, withdraw, published, outbound, shutdown. Fields are only ever added; `hello`
-carries the version.
+`do`: hello, publish, withdraw, published, outbound, serve, names, stop_serving, serving, shutdown.
+Fields are only ever added; `hello` carries the version.
 """
 
 import json
 from typing import Any
 
 from wherry.kit import errors
+from wherry.network.dns.sandbox import Init
+from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import PROTOCOLS, PortBinding, Published, PublishedPort
 
 VERSION = 1
-LIMIT = 1 << 20
+LIMIT = 1 << 24
 """Bytes of one line."""
 
 _KINDS: dict[str, type[errors.WherryError]] = {
@@ -93,3 +95,48 @@ def read_published(value: Any) -> tuple[Published, ...]:
     return tuple(
         Published(endpoint, address, read_ports(ports)) for endpoint, address, ports in value
     )
+
+
+def read_resolving(value: Any) -> Resolving:
+    """How a container is served. Raises InvalidInput."""
+    try:
+        container, networks, links, *words = value
+        nameservers, search, options = (tuple(map(str, each)) for each in words)
+        return Resolving(
+            str(container), _pairs(networks), _pairs(links), nameservers, search, options
+        )
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidInput(f"network process: not a resolving: {value!r}") from error
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(first), str(second)) for first, second in value)
+
+
+def read_endpoints(value: Any) -> tuple[NamedEndpoint, ...]:
+    """The endpoints of a names message. Raises InvalidInput."""
+    try:
+        return tuple(
+            NamedEndpoint(str(id), str(container), tuple(map(str, names)), tuple(map(str, at)))
+            for id, container, names, at in value
+        )
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidInput(f"network process: not endpoints: {value!r}") from error
+
+
+def read_init(value: Any) -> Init:
+    """A container's first process. Raises InvalidInput."""
+    try:
+        pid, start_time = value
+        return Init(int(pid), int(start_time))
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidInput(f"network process: not a process: {value!r}") from error
+
+
+Serving = tuple[list[tuple[Resolving, Init]], dict[str, tuple[NamedEndpoint, ...]]]
+
+
+def read_serving(value: Any) -> Serving:
+    """The answer to `serving`: containers, and the names of each network."""
+    served = [(read_resolving(resolving), read_init(init)) for resolving, init in value["served"]]
+    return served, {network: read_endpoints(each) for network, each in value["names"].items()}

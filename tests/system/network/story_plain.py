@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,10 +24,12 @@ from wherry.linux import namespace, netns, rtnetlink
 from wherry.linux.netlink import NetlinkSocket
 from wherry.network.bridge import BridgeDriver
 from wherry.network.driver import Endpoint, Network, Sandbox
+from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.outbound import host_address
 from wherry.network.ports import PortBinding
 from wherry.network.process_handle import NetProcess
 from wherry.network.sockets import BridgeSockets
+from wherry.testing.dns import Answer, lookup
 
 NET = Network("n", "bridge", bridge="wherry0", subnet="172.17.0.0/16", gateway="172.17.0.1")
 INSIDE = Network(
@@ -115,7 +118,8 @@ async def main() -> dict[str, object]:
         inside = await driver.join(INSIDE, udp, Sandbox(inner, -1, os.getpid()))
         again = await driver.join(NET, web, Sandbox(box, -1, os.getpid()))
         published = joined.ports[0].host_port, inside.ports[0].host_port
-        results = await asyncio.to_thread(look, box, inner, *published)
+        results = await names(box, ports)
+        results |= await asyncio.to_thread(look, box, inner, *published)
         results["joined again"] = again == joined
         await kill(folder, ports)
         results["outbound after a crash"] = await asyncio.to_thread(
@@ -133,6 +137,20 @@ async def main() -> dict[str, object]:
         return results
     finally:
         stop_process(folder)
+
+
+async def names(box: int, ports: NetProcess) -> dict[str, object]:
+    """What 127.0.0.11 says in the first container."""
+    init = netns.inside(box, lambda: subprocess.Popen(["sleep", "1000"]))
+    try:
+        await ports.names.names("n", [NamedEndpoint("e", "f" * 64, ("web",), ("172.17.0.2",))])
+        resolving = Resolving("f" * 64, (("n", "front"),))
+        await ports.names.serve(resolving, Sandbox(box, -1, init.pid))
+        answer = await asyncio.to_thread(lookup, box, "web.front")
+        return {"a name": answer.data if isinstance(answer, Answer) else answer}
+    finally:
+        init.kill()
+        init.wait()
 
 
 async def kill(folder: str, ports: NetProcess) -> None:

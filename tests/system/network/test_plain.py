@@ -44,6 +44,7 @@ def seen() -> dict[str, object]:
         ("published, from the container", "172.17.0.1"),
         ("internal network", "OSError"),
         ("joined again", True),
+        ("a name", ["172.17.0.2"]),
         ("outbound after a crash", "host"),
         ("published after a crash", "172.17.0.1"),
         ("published after leaving", "ConnectionRefusedError"),
