@@ -129,6 +129,7 @@ class Entry(NamedTuple):
     module: str
     help: str
     attribute: str = "command"
+    hidden: bool = False
 
 
 class Group(click.Group):
@@ -155,8 +156,8 @@ class Group(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """All names, sorted."""
-        return sorted(self.entries)
+        """All names that are shown, sorted."""
+        return sorted(name for name, entry in self.entries.items() if not entry.hidden)
 
     def get_command(
         self,

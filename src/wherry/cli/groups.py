@@ -33,6 +33,7 @@ system = Group(
     "system",
     "Manage the engine",
     {
+        "dial-stdio": Entry("system.dial_stdio", "", hidden=True),
         "df": Entry("system.usage", "Show disk usage"),
         "events": COMMANDS["events"],
         "info": COMMANDS["info"],

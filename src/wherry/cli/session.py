@@ -21,7 +21,7 @@ class Session:
 
     @property
     def endpoint(self) -> Endpoint:
-        """The engine's address. Raises InvalidInput, NotFound, Unsupported."""
+        """The engine's address. Raises InvalidInput, NotFound."""
         return resolve(self.choice)
 
     @property

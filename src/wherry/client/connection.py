@@ -1,13 +1,15 @@
 """Sockets to one engine: requests over a kept-alive connection, and upgrades to raw streams."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from wherry.client import http
 from wherry.client.endpoint import Endpoint
 from wherry.client.errors import from_answer
-from wherry.client.transport import dial
+from wherry.client.transport import dial, explained
+from wherry.kit.errors import Unavailable
 
 Headers = Mapping[str, str]
 
@@ -44,13 +46,10 @@ class Connection:
         Raises Unavailable, NotPermitted, Corrupt.
         """
         stream, reader = self._socket()
-        try:
+        with self._closed_on_failure(stream):
             head = self._head(method, target, body, headers or {})
             whole = http.send(stream, head, body, reader)
             answer = http.Response(reader, bodyless=method == "HEAD")
-        except BaseException:
-            stream.close()
-            raise
         if answer.reusable and whole:
             self._idle = _Idle(stream, reader, answer)
         return answer
@@ -61,7 +60,7 @@ class Connection:
         Raises what a status of 400 or more stands for.
         """
         stream = dial(self.endpoint)
-        try:
+        with self._closed_on_failure(stream):
             headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
             if body is not None:
                 headers["Content-Type"] = "application/json"
@@ -70,10 +69,22 @@ class Connection:
             answer = http.Response(reader)
             if answer.status >= 400:
                 raise from_answer(answer.status, answer.reason, answer.read())
+        return Hijacked(stream, reader.leftover(), answer.headers.get("content-type", ""))
+
+    @contextmanager
+    def _closed_on_failure(self, stream: socket.socket) -> Iterator[None]:
+        """Errors of the block close the connection; ssh's own reason replaces an empty answer."""
+        try:
+            yield
+        except Unavailable as error:
+            told = explained(stream, self.endpoint, error)
+            stream.close()
+            if told is error:
+                raise
+            raise told from error
         except BaseException:
             stream.close()
             raise
-        return Hijacked(stream, reader.leftover(), answer.headers.get("content-type", ""))
 
     def close(self) -> None:
         """Close the idle connection, if there is one."""

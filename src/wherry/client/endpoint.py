@@ -6,7 +6,9 @@ The daemon imports `default_socket` from here too, so that both sides agree.
 import os
 from typing import NamedTuple
 
-from wherry.kit.errors import InvalidInput, NotFound, Unsupported
+from wherry.client import ssh
+from wherry.client.ssh import Ssh
+from wherry.kit.errors import InvalidInput, NotFound
 
 SYSTEM_SOCKET = "/run/wherry/wherry.sock"
 TCP_PORT = 2375
@@ -23,7 +25,7 @@ class Tls(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """One engine's address: a unix socket, or a host and port with an optional TLS."""
+    """One engine's address: a unix socket, a host and port with an optional TLS, or by ssh."""
 
     path: str = ""
     """Path of the unix socket; empty for TCP."""
@@ -32,8 +34,11 @@ class Endpoint(NamedTuple):
     tls: Tls | None = None
     prefix: str = ""
     """Path before every route, from `tcp://host:port/prefix`."""
+    ssh: Ssh | None = None
 
     def __str__(self) -> str:
+        if self.ssh is not None:
+            return str(self.ssh)
         if self.path:
             return f"unix://{self.path}"
         return f"tcp://{_bracketed(self.host)}:{self.port}{self.prefix}"
@@ -67,7 +72,7 @@ def resolve(choice: Choice) -> Endpoint:
     """The engine to talk to, by Docker's order of precedence.
 
     `-H`, then `--context`, WHERRY_HOST, DOCKER_HOST, DOCKER_CONTEXT, the configuration's current
-    context, and last the default sockets. Raises InvalidInput, NotFound, Unsupported.
+    context, and last the default sockets. Raises InvalidInput, NotFound.
     """
     if choice.host and choice.context:
         raise InvalidInput("conflicting options: either specify --host or --context, not both")
@@ -78,13 +83,17 @@ def resolve(choice: Choice) -> Endpoint:
     host = os.environ.get("WHERRY_HOST") or os.environ.get("DOCKER_HOST")
     if host:
         return parse(host, tls_of(choice))
-    return of_context(context_name(choice), choice)
+    name = context_name(choice)
+    tls = tls_of(choice) if name == "default" else None
+    if tls is not None:  # as Docker's command line does
+        return Endpoint(host="localhost", port=TLS_PORT, tls=tls)
+    return of_context(name, choice)
 
 
 def parse(host: str, tls: Tls | None = None) -> Endpoint:
     """`unix:///path`, `tcp://host:port`, `host:port`, `/path` → Endpoint.
 
-    Raises InvalidInput, and Unsupported for `ssh://`.
+    `ssh://[user@]host[:port][/path]` too. Raises InvalidInput.
     """
     scheme, separator, rest = host.partition("://")
     if not separator:
@@ -94,8 +103,8 @@ def parse(host: str, tls: Tls | None = None) -> Endpoint:
     if scheme in ("tcp", "http", "https"):
         return _parse_tcp(host, rest, tls or (Tls() if scheme == "https" else None))
     if scheme == "ssh":
-        raise Unsupported(f"{host}: hosts over ssh come in a later release; use unix:// or tcp://")
-    raise InvalidInput(f"unable to parse docker host `{host}`: want unix:// or tcp://")
+        return Endpoint(ssh=ssh.parse(host))
+    raise InvalidInput(f"unable to parse docker host `{host}`: want unix://, tcp:// or ssh://")
 
 
 def _parse_tcp(host: str, rest: str, tls: Tls | None) -> Endpoint:

@@ -1,8 +1,9 @@
-"""Opening a byte stream to an engine: unix socket, TCP, TCP with TLS."""
+"""Opening a byte stream to an engine: unix socket, TCP, TCP with TLS, ssh."""
 
 import socket
 from typing import TYPE_CHECKING
 
+from wherry.client import ssh
 from wherry.client.endpoint import Endpoint, Tls
 from wherry.client.http import reason
 from wherry.kit.errors import InvalidInput, NotPermitted, Unavailable
@@ -30,7 +31,17 @@ def dial(endpoint: Endpoint) -> socket.socket:
         ) from error
 
 
+def explained(stream: socket.socket, endpoint: Endpoint, error: Unavailable) -> Unavailable:
+    """The error of a request, or what ssh says where that is why there was no answer."""
+    said = stream.complaint() if isinstance(stream, ssh.Tunnel) else ""
+    if not said:
+        return error
+    return Unavailable(f"cannot connect to the wherry daemon at {endpoint}: {said}")
+
+
 def _dial(endpoint: Endpoint) -> socket.socket:
+    if endpoint.ssh is not None:
+        return ssh.connect(endpoint.ssh)
     if endpoint.path:
         plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import os
+import shlex
 from pathlib import Path
 
 import pytest
 
-from wherry.client import endpoint
+from wherry.client import endpoint, ssh
 from wherry.client.endpoint import Choice, Endpoint, Tls
-from wherry.kit.errors import InvalidInput, NotFound, Unsupported
+from wherry.client.ssh import Ssh
+from wherry.kit.errors import InvalidInput, NotFound
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +64,44 @@ def test_addresses_that_make_no_sense(text: str) -> None:
         endpoint.parse(text)
 
 
-def test_ssh_is_said_to_come_later() -> None:
-    with pytest.raises(Unsupported, match="later release"):
-        endpoint.parse("ssh://me@host")
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("ssh://host", Ssh("host")),
+        ("ssh://me@host:22", Ssh("host", "me", "22")),
+        ("ssh://me@[::1]:22", Ssh("::1", "me", "22")),
+        ("ssh://me@host/run/x.sock", Ssh("host", "me", "", "/run/x.sock")),
+    ],
+)
+def test_ssh(text: str, wanted: Ssh) -> None:
+    assert endpoint.parse(text) == Endpoint(ssh=wanted)
+    assert str(endpoint.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["ssh://", "ssh://@host", "ssh://-oProxyCommand=x", "ssh://me:word@host", "ssh://h:x"]
+)
+def test_ssh_that_makes_no_sense(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        endpoint.parse(text)
+
+
+def test_how_ssh_is_started() -> None:
+    words = ssh.command(Ssh("host", "me", "22", "/it's/x"))
+    assert words[:-1] == [
+        "ssh", "-T", "-o", "ConnectTimeout=30", "-l", "me", "-p", "22", "--", "host",
+    ]  # fmt: skip
+    asked = shlex.split(words[-1])
+    assert asked[:3] == ["exec", "sh", "-c"]
+    assert asked[-2:] == ["--host", "unix:///it's/x"]
+
+
+def test_tls_without_a_host_is_the_local_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    found = endpoint.resolve(Choice())
+    assert (found.host, found.port) == ("localhost", 2376)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///x")
+    assert endpoint.resolve(Choice()).path == "/x"
 
 
 def test_order_of_precedence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
