@@ -13,6 +13,7 @@ RESOLV_CONF = "/etc/resolv.conf"
 SYSTEMD_RESOLV_CONF = "/run/systemd/resolve/resolv.conf"
 DEFAULT_NAMESERVERS = ("8.8.8.8", "8.8.4.4")
 HOST_GATEWAY = "host-gateway"
+EMBEDDED = "127.0.0.11"
 
 _LOCALHOST = (
     "127.0.0.1\tlocalhost\n"
@@ -85,6 +86,26 @@ def resolv_conf(
     if words := list(dns_options) or options(host):
         lines.append("options " + " ".join(words))
     return "".join(line + "\n" for line in lines)
+
+
+def embedded_resolv_conf(text: str) -> str:
+    """The file of a container that has a name server at 127.0.0.11; `text`: what it had without.
+
+    Its IPv4 servers are asked by ours; IPv6 servers stay in the file, as with dockerd 20.10.
+    """
+    words = options(text)
+    if not any(word.startswith("ndots:") for word in words):
+        words.append("ndots:0")
+    domains = search_domains(text)
+    lines = ["search " + " ".join(domains)] if domains and domains != ["."] else []
+    servers = [EMBEDDED, *(server for server in nameservers(text) if ":" in server)]
+    lines += [f"nameserver {server}" for server in servers]
+    return "".join(line + "\n" for line in (*lines, "options " + " ".join(words)))
+
+
+def forwarding_servers(host: str, dns: Sequence[str] = ()) -> tuple[str, ...]:
+    """Whom our name server asks: the user's choice, or the host's, loopback ones included."""
+    return tuple(dns or nameservers(host) or DEFAULT_NAMESERVERS)
 
 
 def _filtered(host: str, ipv6: bool) -> str:

@@ -97,3 +97,28 @@ def test_host_gateway_needs_a_bridge() -> None:
 def test_the_hostname_file() -> None:
     assert resolv.hostname_file("c1") == "c1\n"
     assert resolv.hostname_file("h", "example.com") == "h.example.com\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("nameserver 10.0.0.1\n", "nameserver 127.0.0.11\noptions ndots:0\n"),
+        (
+            "search a.example b.example\nnameserver 10.0.0.1\noptions ndots:2 rotate\n",
+            "search a.example b.example\nnameserver 127.0.0.11\noptions ndots:2 rotate\n",
+        ),
+        (
+            "search .\nnameserver 9.9.9.9\nnameserver 2001:db8::1\noptions rotate\n",
+            "nameserver 127.0.0.11\nnameserver 2001:db8::1\noptions rotate ndots:0\n",
+        ),
+    ],
+)
+def test_a_container_with_our_name_server_is_told_of_it(text: str, expected: str) -> None:
+    assert resolv.embedded_resolv_conf(text) == expected
+
+
+def test_our_name_server_asks_the_users_servers_or_the_hosts() -> None:
+    host = "nameserver 127.0.0.53\nnameserver fd00::1\n"
+    assert resolv.forwarding_servers(host) == ("127.0.0.53", "fd00::1")
+    assert resolv.forwarding_servers(host, ["9.9.9.9"]) == ("9.9.9.9",)
+    assert resolv.forwarding_servers("") == ("8.8.8.8", "8.8.4.4")
