@@ -19,7 +19,11 @@ UInt = Annotated[int, msgspec.Meta(ge=0, extra={"width": "uint"})]
 
 
 class RestartPolicy(msgspec.Struct, frozen=True, rename=go_name):
-    """When a container is started again: `no`, `always`, `on-failure`, `unless-stopped`."""
+    """When a container is started again: `no`, `always`, `on-failure`, `unless-stopped`.
+
+    `on-unhealthy` is this engine's own: after a failure, and when the health check says unhealthy,
+    at most `maximum_retry_count` times in a row (0: always).
+    """
 
     name: str = ""
     maximum_retry_count: int = 0

@@ -21,6 +21,8 @@ from wherry.remote.remote import Remote
 from wherry.snapshot.snapshotter import Snapshotter
 from wherry.volume.local import LocalVolumes
 
+PROBES = 8
+
 
 @dataclass
 class Engine:
@@ -48,6 +50,8 @@ class Engine:
     """Containers in the middle of a restart: not to be removed at their end."""
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Work that belongs to no request: exits, restarts, removals."""
+    probing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PROBES))
+    """Health checks that may be started at the same time."""
     unpacking: dict[str, asyncio.Lock] = field(default_factory=dict)
     collecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 

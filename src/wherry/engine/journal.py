@@ -24,6 +24,10 @@ class Journal:
         await self._lanes.ledger(self._ledger.commit, changes, rows)
         self._bus.publish(events)
 
+    def announce(self, *events: Event) -> None:
+        """Tell who listens now of what is not worth keeping."""
+        self._bus.publish(events)
+
     async def past(self, since: int, until: int | None = None) -> list[Event]:
         """Events of the past, oldest first; times in ns."""
 

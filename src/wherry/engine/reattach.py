@@ -4,17 +4,19 @@ Each difference is one transaction with its event. What a crash left half done i
 and folders without a record, records marked for removal.
 """
 
+import asyncio
 import contextlib
 import os
 
 import msgspec
 
 from wherry.engine import storage
-from wherry.engine.containers import folders, removal
+from wherry.engine.containers import folders, health, removal, restarts
 from wherry.engine.containers.container import Container, with_state
-from wherry.engine.containers.exits import ended, wants_restart, watch
+from wherry.engine.containers.exits import ended, watch
 from wherry.engine.containers.lifecycle import start
 from wherry.engine.engine import Engine
+from wherry.engine.records import StateRecord
 from wherry.engine.registry import happened
 from wherry.kit import clock
 from wherry.kit.errors import WherryError
@@ -39,8 +41,15 @@ async def reattach(engine: Engine) -> None:
     for container in engine.containers:
         if container.state.status == "removing":
             await removal.finish(engine, container)
-        elif _wanted_again(container):
-            await _start_again(engine, container)
+        elif _was_to_go(container):
+            await removal.remove(engine, container.id, force=True, volumes=True)
+    await _start_again_all(engine)
+
+
+def _was_to_go(container: Container) -> bool:
+    """Started with `--rm`, and ended while nobody watched."""
+    ended = container.state.status == "exited" and container.state.started_at is not None
+    return ended and container.record.request.host_config.auto_remove
 
 
 async def _reattach(engine: Engine, container: Container) -> None:
@@ -50,10 +59,29 @@ async def _reattach(engine: Engine, container: Container) -> None:
     if not expected and not os.path.exists(exec_dir):
         return
     found = await handle.reattach(exec_dir)
+    if isinstance(found, MonitorHandle) and found.hello["phase"] == "created":
+        found = await _given_up(found)
     if isinstance(found, MonitorHandle) and found.exited is None:
         await _adopt(engine, container, found)
+    elif record.state.status == "restarting" and not _newer(found, record.state):
+        await engine.containers.update(container, with_state(record, status="exited"))
     elif expected:
         await _has_ended(engine, container, found)
+
+
+def _newer(found: MonitorHandle | Exited | Lost, state: StateRecord) -> bool:
+    """Whether an end is one that the ledger does not have: it was just being restarted."""
+    if not isinstance(found, Exited) or not found.exit.started:
+        return False
+    return found.exit.finished != state.finished_at
+
+
+async def _given_up(monitor: MonitorHandle) -> Exited:
+    """Made, and not started before the last daemon went: the monitor ends it by itself."""
+    exit_ = await monitor.wait_exit()
+    await monitor.wait_gone()
+    monitor.close()
+    return Exited(exit_, monitor.request)
 
 
 async def _adopt(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
@@ -62,7 +90,10 @@ async def _adopt(engine: Engine, container: Container, monitor: MonitorHandle) -
     container.monitor = monitor
     pid = int(monitor.hello["init"]["pid"])
     if record.state.status not in ("running", "paused") or record.state.pid != pid:
-        state = with_state(record, status="running", pid=pid, started_at=clock.now(), error="")
+        begun = health.begun(health.plan_of(record.request), record.state.health)
+        state = with_state(
+            record, status="running", pid=pid, started_at=clock.now(), error="", health=begun
+        )
         running = msgspec.structs.replace(state, wanted="running")
         await engine.containers.update(container, running, happened(running, "start"))
     watch(engine, container, monitor)
@@ -89,12 +120,15 @@ async def _clean(engine: Engine, lost: Lost) -> None:
             await handle.clean(await engine.zygotes.get(), lost.request)
 
 
-def _wanted_again(container: Container) -> bool:
-    record = container.record
-    policy = record.request.host_config.restart_policy.name
-    if container.running or record.wanted != "running":
-        return False
-    return policy in ("always", "unless-stopped") or wants_restart(record)
+async def _start_again_all(engine: Engine) -> None:
+    """What policies want to run again; what shares namespaces comes after their owners."""
+    wanted = {
+        container.id: restarts.needs(container.record)
+        for container in engine.containers
+        if not container.running and restarts.wanted_at_start(container.record)
+    }
+    for together in restarts.waves(wanted):
+        await asyncio.gather(*(_start_again(engine, engine.containers.find(id)) for id in together))
 
 
 async def _start_again(engine: Engine, container: Container) -> None:

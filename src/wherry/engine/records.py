@@ -136,6 +136,23 @@ class EndpointRecord(msgspec.Struct, frozen=True):
     ports: tuple[PortMapping, ...] = ()
 
 
+class ProbeResult(msgspec.Struct, frozen=True):
+    """One run of a health check; times in ns. `code` 0 is healthy, -1: it could not be judged."""
+
+    start: int
+    end: int
+    code: int
+    output: str = ""
+
+
+class HealthRecord(msgspec.Struct, frozen=True):
+    """What the health checks found so far; the last five results, oldest first."""
+
+    status: Literal["starting", "healthy", "unhealthy"] = "starting"
+    failing_streak: int = 0
+    log: tuple[ProbeResult, ...] = ()
+
+
 class StateRecord(msgspec.Struct, frozen=True):
     """The last known state; times in ns."""
 
@@ -146,6 +163,8 @@ class StateRecord(msgspec.Struct, frozen=True):
     oom_killed: bool = False
     started_at: int | None = None
     finished_at: int | None = None
+    health: HealthRecord | None = None
+    """None: there is no health check. The ledger has it as of its last change of status."""
 
 
 class ContainerRecord(Record, frozen=True):
@@ -168,7 +187,8 @@ class ContainerRecord(Record, frozen=True):
     state: StateRecord = StateRecord()
     wanted: Literal["stopped", "running"] = "stopped"
     restart_count: int = 0
-    stopped_by_user: bool = False
+    restarts_in_a_row: int = 0
+    """Of them those without a healthy check in between; `on-unhealthy:N` counts these."""
     runtime: str = "wherry"
     cgroup: str = ""
     """Path below the cgroup hierarchies, set at the first start."""

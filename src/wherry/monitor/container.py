@@ -78,6 +78,11 @@ class Container:
         self._birth.start()
         self.phase = "running"
 
+    def give_up(self) -> None:
+        """Who wanted the container is gone: one that was never started is of no use to anybody."""
+        if self.phase == "created" and self.process is not None:
+            self.process.kill(_KILL)
+
     def running(self) -> Process:
         """Init, where it lives. Raises Conflict."""
         if self.process is None or self.phase not in ("created", "running"):

@@ -67,14 +67,19 @@ def read_exit(exec_dir: str) -> Exit | None:
     return None if fields is None else Exit.from_fields(fields)
 
 
+def exec_exit_path(exec_dir: str, exec_id: str) -> str:
+    """Where the end of an exec is written down."""
+    return f"{exec_dir}/exec/{exec_id}.json"
+
+
 def write_exec_exit(exec_dir: str, exec_id: str, exit_: Exit) -> None:
     """An exec has ended; written before anyone is told."""
-    _write(f"{exec_dir}/exec/{exec_id}.json", exit_.to_fields())
+    _write(exec_exit_path(exec_dir, exec_id), exit_.to_fields())
 
 
 def read_exec_exit(exec_dir: str, exec_id: str) -> Exit | None:
     """None where it has not ended (or never was). Raises Corrupt."""
-    fields = _read(f"{exec_dir}/exec/{exec_id}.json")
+    fields = _read(exec_exit_path(exec_dir, exec_id))
     return None if fields is None else Exit.from_fields(fields)
 
 

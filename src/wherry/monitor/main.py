@@ -58,6 +58,7 @@ class Session:
         """Create the container, then serve until it is gone."""
         daemon = self._server.add(sock)
         if self._create(daemon):
+            daemon.on_closed.append(self._container.give_up)
             self._loop.run()
         files.remove([files.socket_path(self._container.request.exec_dir)])
         self._server.close()  # last: with it the exec directory is free for another monitor

@@ -1,56 +1,12 @@
-"""Small decisions: restarts, signals, ports, subnets."""
+"""Small decisions: signals, ports, subnets."""
 
-import msgspec
 import pytest
 
 from wherry.dockerapi.containers import ContainerCreateRequest
-from wherry.dockerapi.host_config import HostConfig, PortBinding, RestartPolicy
+from wherry.dockerapi.host_config import HostConfig, PortBinding
 from wherry.engine import networking
-from wherry.engine.containers.container import with_state
-from wherry.engine.containers.exits import (
-    RESTART_DELAY,
-    RESTART_DELAY_MAX,
-    restart_delay,
-    wants_restart,
-)
 from wherry.engine.containers.signalling import signal_number
-from wherry.engine.records import ContainerRecord
-from wherry.kit.clock import SECOND
 from wherry.kit.errors import InvalidInput
-from wherry.oci.digest import of_bytes
-
-
-def record(policy: str, *, code: int = 1, count: int = 0, limit: int = 0) -> ContainerRecord:
-    host = HostConfig(restart_policy=RestartPolicy(policy, limit))
-    request = ContainerCreateRequest(image="x", cmd=["true"], host_config=host)
-    digest = of_bytes(b"x")
-    made = ContainerRecord("1" * 64, "name", 0, request, request, digest, "x", digest, "linux")
-    made = msgspec.structs.replace(made, restart_count=count)
-    return with_state(made, exit_code=code, started_at=0, finished_at=SECOND)
-
-
-@pytest.mark.parametrize(
-    ("made", "wanted"),
-    [
-        (record("no"), False),
-        (record("always", code=0), True),
-        (record("unless-stopped", code=0), True),
-        (record("on-failure", code=0), False),
-        (record("on-failure", code=1), True),
-        (record("on-failure", code=1, count=2, limit=3), True),
-        (record("on-failure", code=1, count=3, limit=3), False),
-    ],
-)
-def test_restart_policies(made: ContainerRecord, wanted: bool) -> None:
-    assert wants_restart(made) is wanted
-
-
-def test_restarts_slow_down_to_a_limit_and_recover() -> None:
-    delays = [restart_delay(record("always", count=count)) for count in range(20)]
-    assert delays[:3] == [RESTART_DELAY, RESTART_DELAY * 2, RESTART_DELAY * 4]
-    assert max(delays) == delays[-1] == RESTART_DELAY_MAX
-    steady = with_state(record("always", count=9), started_at=0, finished_at=60 * SECOND)
-    assert restart_delay(steady) == RESTART_DELAY
 
 
 @pytest.mark.parametrize(

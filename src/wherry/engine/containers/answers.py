@@ -3,6 +3,7 @@
 from wherry.dockerapi import container_answers as answers
 from wherry.dockerapi.endpoints import EndpointSettings
 from wherry.dockerapi.host_config import PortBinding
+from wherry.engine.containers import health
 from wherry.engine.records import ContainerRecord, EndpointRecord, MountPoint, StateRecord
 from wherry.kit.clock import rfc3339
 
@@ -22,6 +23,7 @@ def state(record: StateRecord) -> answers.State:
         error=record.error,
         started_at=rfc3339(record.started_at),
         finished_at=rfc3339(record.finished_at),
+        health=health.answer(record),
     )
 
 

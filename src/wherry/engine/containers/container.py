@@ -33,6 +33,8 @@ class Container:
         self.execs: set[str] = set()
         self.exits = 0
         """How often it has ended while this engine watched."""
+        self.delay = 0.0
+        """Seconds that the last restart by policy waited; 0: a client started it."""
         self.removed = False
         self.stopping = False
         """A client asked for the stop, so no restart policy applies."""

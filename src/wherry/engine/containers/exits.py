@@ -5,22 +5,17 @@ import contextlib
 
 import msgspec
 
+from wherry.engine.containers import restarts
 from wherry.engine.containers.container import Container, with_state
+from wherry.engine.containers.health_checks import run_checks
 from wherry.engine.engine import Engine
 from wherry.engine.events import Event
-from wherry.engine.records import ContainerRecord
 from wherry.engine.registry import happened
 from wherry.kit import clock
 from wherry.kit.errors import WherryError
 from wherry.monitor import files, handle
 from wherry.monitor.handle import MonitorHandle
 from wherry.monitor.protocol import KILLED, Exit, Fields
-
-RESTART_DELAY = 0.1
-"""Seconds before the first restart; doubled each time, as dockerd does."""
-RESTART_DELAY_MAX = 60.0
-STEADY = 10.0
-"""A container that ran for this many seconds begins again with the first delay."""
 
 
 def watch(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
@@ -31,9 +26,12 @@ def watch(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
 
 async def _follow(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
     end = monitor.subscribe(lambda fields: _told(engine, container, fields))
+    checks = asyncio.create_task(run_checks(engine, container, monitor))
+    engine.own(checks)
     try:
         exit_ = await monitor.wait_exit()
     finally:
+        checks.cancel()
         end()
     async with container.lock:
         if container.monitor is not monitor:
@@ -67,7 +65,10 @@ def _told(engine: Engine, container: Container, fields: Fields) -> None:
             died = happened(
                 container.record, "exec_die", execID=made.id, exitCode=str(made.exit_code)
             )
-            engine.own(asyncio.create_task(_announce(engine, died)))
+            if made.probe:
+                engine.journal.announce(died)
+            else:
+                engine.own(asyncio.create_task(_announce(engine, died)))
 
 
 async def _announce(engine: Engine, event: Event) -> None:
@@ -101,31 +102,12 @@ async def _afterwards(engine: Engine, container: Container) -> None:
     from wherry.engine.containers.lifecycle import restart_by_policy
     from wherry.engine.containers.removal import remove
 
-    record = container.record
-    if not container.stopping and wants_restart(record):
-        delay = restart_delay(record)
+    record, exits = container.record, container.exits
+    if not container.stopping and restarts.wants_restart(record):
+        container.delay = restarts.next_delay(record, container.delay)
         restarting = with_state(record, status="restarting")
         await engine.containers.update(container, restarting)
-        await asyncio.sleep(delay)
-        await restart_by_policy(engine, container)
+        await asyncio.sleep(container.delay)
+        await restart_by_policy(engine, container, exits)
     elif record.request.host_config.auto_remove and container.id not in engine.kept:
         await remove(engine, record.id, force=True, volumes=True)
-
-
-def wants_restart(record: ContainerRecord) -> bool:
-    """What the policy says about this end. Pure."""
-    policy = record.request.host_config.restart_policy
-    if policy.name in ("always", "unless-stopped"):
-        return True
-    if policy.name != "on-failure" or record.state.exit_code == 0:
-        return False
-    return not policy.maximum_retry_count or record.restart_count < policy.maximum_retry_count
-
-
-def restart_delay(record: ContainerRecord) -> float:
-    """Seconds: doubling from the first, back to it after a steady run. Pure."""
-    state = record.state
-    ran = ((state.finished_at or 0) - (state.started_at or 0)) / clock.SECOND
-    if ran >= STEADY:
-        return RESTART_DELAY
-    return min(RESTART_DELAY_MAX, RESTART_DELAY * (1 << min(record.restart_count, 12)))

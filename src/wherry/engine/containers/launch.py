@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from wherry.engine.containers import prepare
+from wherry.engine.containers import health, prepare
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import watch
 from wherry.engine.engine import Engine
@@ -51,10 +51,9 @@ async def launch(engine: Engine, container: Container) -> None:
         oom_killed=False,
         started_at=started.at,
         finished_at=record.state.finished_at,
+        health=health.begun(health.plan_of(record.request), record.state.health),
     )
-    running = msgspec.structs.replace(
-        state, wanted="running", endpoints=started.endpoints, stopped_by_user=False
-    )
+    running = msgspec.structs.replace(state, wanted="running", endpoints=started.endpoints)
     container.monitor = started.monitor
     container.stopping = False
     failpoints.reach("start.before-ledger")
@@ -119,7 +118,7 @@ async def _failed(engine: Engine, container: Container, error: WherryError) -> N
     for attach in container.pending:
         attach.close()
     container.pending = []
-    await engine.containers.update(container, msgspec.structs.replace(record, wanted="stopped"))
+    await engine.containers.update(container, record)
 
 
 def joined_namespaces(engine: Engine, record: ContainerRecord) -> Joined:

@@ -1,6 +1,7 @@
 """start, stop, restart, kill, pause, unpause, rename."""
 
 import asyncio
+import contextlib
 import signal as signals
 
 import msgspec
@@ -15,6 +16,7 @@ from wherry.engine.naming import check_name
 from wherry.engine.records import ContainerRecord
 from wherry.engine.registry import happened
 from wherry.kit.errors import Conflict, InvalidInput, WherryError
+from wherry.monitor.handle import MonitorHandle
 
 STOP_TIMEOUT = 10
 """Seconds between the stop signal and SIGKILL where nobody says otherwise."""
@@ -26,10 +28,11 @@ async def start(engine: Engine, ref: str) -> bool:
     async with container.lock:
         if container.state.status == "paused":
             raise Conflict("cannot start a paused container, try unpause instead")
-        if container.running:
+        if container.running or container.state.status == "restarting":
             return False
         _refuse_removal(container)
-        container.stopping = False
+        container.stopping, container.delay = False, 0.0
+        _begin_count(container)
         try:
             await launch(engine, container)
             return True
@@ -49,13 +52,26 @@ def _refuse_removal(container: Container) -> None:
         raise Conflict("container is marked for removal and cannot be started")
 
 
-async def restart_by_policy(engine: Engine, container: Container) -> None:
-    """The start that a restart policy wants; a failure is one more end."""
+def _begin_count(container: Container) -> None:
+    """A client's start begins a new count; the launch writes it down."""
+    container.record = msgspec.structs.replace(
+        container.record, restart_count=0, restarts_in_a_row=0
+    )
+
+
+async def restart_by_policy(engine: Engine, container: Container, exits: int) -> None:
+    """The start that a restart policy wants after that end; a failure ends the restarts."""
     async with container.lock:
-        if container.removed or container.running or container.stopping:
+        if container.removed or container.stopping or container.exits != exits:
+            return
+        if container.state.status != "restarting":
             return
         record = container.record
-        counted = msgspec.structs.replace(record, restart_count=record.restart_count + 1)
+        counted = msgspec.structs.replace(
+            record,
+            restart_count=record.restart_count + 1,
+            restarts_in_a_row=record.restarts_in_a_row + 1,
+        )
         await engine.containers.update(container, counted)
         try:
             await launch(engine, container)
@@ -70,6 +86,7 @@ async def stop(engine: Engine, ref: str, timeout: int | None, signal: str | None
     container.stopping = True
     if container.state.status == "restarting":
         await end_restarts(engine, container)
+        await engine.journal.commit([], happened(container.record, "stop"))
         return True
     if not container.running:
         return False
@@ -79,7 +96,11 @@ async def stop(engine: Engine, ref: str, timeout: int | None, signal: str | None
 
 
 async def end_restarts(engine: Engine, container: Container) -> None:
+    """A client does not want the restart that is waited for."""
+    container.stopping = True
     async with container.lock:
+        if container.state.status != "restarting":
+            return
         record = with_state(container.record, status="exited")
         await engine.containers.update(container, msgspec.structs.replace(record, wanted="stopped"))
 
@@ -104,9 +125,18 @@ async def _stop(
         await until_gone(container, exits)
 
 
+async def stop_unhealthy(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
+    """End a container for what its health check says; its restart policy starts it again."""
+    if container.monitor is monitor and container.running and not container.stopping:
+        with contextlib.suppress(WherryError):  # it has ended by itself, or hangs in the kernel
+            await _stop(engine, container, None, None)
+
+
 async def restart(engine: Engine, ref: str, timeout: int | None, signal: str | None) -> None:
     """Stop it if it runs, then start it."""
     container = engine.containers.find(ref)
+    if container.state.status == "restarting":
+        await end_restarts(engine, container)
     if container.running:
         auto_remove = container.record.request.host_config.auto_remove
         container.stopping = True
@@ -124,6 +154,9 @@ async def kill(engine: Engine, ref: str, signal: str) -> None:
     """Send a signal. Raises Conflict where it is not running, InvalidInput."""
     container = engine.containers.find(ref)
     number = signal_number(signal or "SIGKILL")
+    if container.state.status == "restarting":
+        await end_restarts(engine, container)
+        return
     if not container.running:
         raise Conflict(f"Cannot kill container: {ref}: Container {container.id} is not running")
     own_stop = signal_number(container.record.request.stop_signal or "SIGTERM")

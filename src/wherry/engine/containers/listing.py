@@ -8,7 +8,7 @@ from wherry.dockerapi.container_answers import (
     SummaryNetworkSettings,
 )
 from wherry.dockerapi.filters import CONTAINERS, Filters
-from wherry.engine.containers import answers
+from wherry.engine.containers import answers, health
 from wherry.engine.containers.container import Container
 from wherry.engine.containers.inspect import sizes
 from wherry.engine.engine import Engine
@@ -17,6 +17,7 @@ from wherry.kit import clock
 from wherry.kit.errors import InvalidInput
 
 _STATUSES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
+_HEALTH = ("starting", "healthy", "unhealthy", "none")
 
 
 async def list_containers(
@@ -49,6 +50,9 @@ def _selector(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
                 f"Unrecognised filter value for status: '{status}'. Valid options are: "
                 + ", ".join(_STATUSES)
             )
+    for word in filters.get("health"):
+        if word not in _HEALTH:
+            raise InvalidInput(f"Unrecognised filter value for health: {word}")
     for code in filters.get("exited"):
         if not code.lstrip("-").isdigit():
             raise InvalidInput(f"invalid exit code in filter: {code!r}")
@@ -70,7 +74,7 @@ def _selector(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
             and _has_volume(filters, record)
             and _has_network(filters, record)
             and _has_port(filters, record)
-            and filters.exact("health", "none")
+            and filters.exact("health", health.word(record.state))
         )
 
     return wanted
@@ -164,7 +168,7 @@ def status_text(state: StateRecord, now: int) -> str:
     """`Up 5 minutes (Paused)`, `Exited (0) 2 hours ago`, `Created`."""
     if state.status in ("running", "paused"):
         since = human_duration((now - (state.started_at or now)) // clock.SECOND)
-        return f"Up {since}" + (" (Paused)" if state.status == "paused" else "")
+        return f"Up {since}{_remark(state)}"
     if state.status == "restarting":
         since = human_duration((now - (state.finished_at or now)) // clock.SECOND)
         return f"Restarting ({state.exit_code}) {since} ago"
@@ -172,6 +176,13 @@ def status_text(state: StateRecord, now: int) -> str:
         since = human_duration((now - (state.finished_at or now)) // clock.SECOND)
         return f"Exited ({state.exit_code}) {since} ago"
     return {"created": "Created", "removing": "Removal In Progress"}.get(state.status, "Dead")
+
+
+def _remark(state: StateRecord) -> str:
+    if state.status == "paused":
+        return " (Paused)"
+    found = health.word(state)
+    return {"none": "", "starting": " (health: starting)"}.get(found, f" ({found})")
 
 
 _STEPS = (

@@ -15,7 +15,8 @@ from wherry.engine.containers.signalling import signal_number
 from wherry.kit.errors import InvalidInput, Unsupported
 
 MIN_MEMORY = 6 << 20
-_RESTARTS = ("", "no", "always", "unless-stopped", "on-failure")
+_RESTARTS = ("", "no", "always", "unless-stopped", "on-failure", "on-unhealthy")
+_COUNTED = ("on-failure", "on-unhealthy")
 _LOG_DRIVERS = ("", "json-file", "local", "none")
 _LOG_OPTIONS = frozenset(
     "max-size max-file compress labels labels-regex env env-regex tag mode max-buffer-size".split()
@@ -120,7 +121,7 @@ def check_restart(host: HostConfig) -> None:
     policy = host.restart_policy
     if policy.name not in _RESTARTS:
         raise InvalidInput(f"invalid restart policy '{policy.name}'")
-    if policy.maximum_retry_count and policy.name != "on-failure":
+    if policy.maximum_retry_count and policy.name not in _COUNTED:
         raise InvalidInput(
             f"maximum retry count cannot be used with restart policy '{policy.name}'"
         )

@@ -17,6 +17,8 @@ class Exec(msgspec.Struct):
     pid: int = 0
     running: bool = False
     exit_code: int | None = None
+    probe: bool = False
+    """A health check's: the engine's own, and gone when it has ended."""
 
 
 class Execs:
@@ -47,6 +49,11 @@ class Execs:
             found.exit_code = exit_.code
             found.pid = 0
         return found
+
+    def drop(self, container: Container, found: Exec) -> None:
+        """Nobody will ask for this one again."""
+        self._by_id.pop(found.id, None)
+        container.execs.discard(found.id)
 
     def forget(self, container: Container) -> None:
         """The container has ended, and every exec with it."""

@@ -90,7 +90,7 @@ async def start(
 async def _detached(
     engine: Engine, container: Container, made: Exec, request: ExecStartRequest
 ) -> None:
-    launch = await engine.lanes.files(_launch, engine, container, made, request)
+    launch = await engine.lanes.files(exec_launch, engine, container, made, request)
     made.pid = (await _running(container).execute(launch)).pid
 
 
@@ -102,7 +102,7 @@ async def _attached(
     hijacked: Hijacked,
 ) -> None:
     """Once the connection is a stream, what goes wrong is said in the stream, as dockerd does."""
-    launch = await engine.lanes.files(_launch, engine, container, made, request)
+    launch = await engine.lanes.files(exec_launch, engine, container, made, request)
     wanted = made.request
     sock, leftover = await hijacked.take(multiplexed=not wanted.tty)
     options = AttachOptions(
@@ -126,7 +126,7 @@ async def _attached(
     made.pid = started.pid
 
 
-def _launch(
+def exec_launch(
     engine: Engine, container: Container, made: Exec, request: ExecStartRequest
 ) -> ExecLaunch:
     """The OCI process object, by the container's own files. Blocking."""
