@@ -103,10 +103,10 @@ def _bridge(folder: Path) -> str:
     return f"br{folder.name}"[:15]
 
 
-def start_daemon(here: Engine) -> None:
+def start_daemon(here: Engine, *flags: str) -> None:
     """A daemon that answers; root's has a bridge of its own."""
     root, exec_root = f"{here.folder}/root", f"{here.folder}/x"
-    words = ["daemon", "--host", here.host, "--root", root, "--exec-root", exec_root]
+    words = ["daemon", "--host", here.host, "--root", root, "--exec-root", exec_root, *flags]
     if os.geteuid() == 0:
         words += ["-b", _bridge(here.folder)]
     with open(here.folder / "log", "ab") as log:

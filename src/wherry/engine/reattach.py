@@ -24,6 +24,9 @@ from wherry.monitor import handle
 from wherry.monitor.handle import Exited, Lost, MonitorHandle
 from wherry.monitor.protocol import Exit
 
+CLEANING = 10.0
+"""Seconds that a runtime may take to remove what a killed monitor left."""
+
 
 async def reattach(engine: Engine) -> None:
     """Find every container again."""
@@ -65,6 +68,8 @@ async def _reattach(engine: Engine, container: Container) -> None:
         await _adopt(engine, container, found)
     elif record.state.status == "restarting" and not _newer(found, record.state):
         await engine.containers.update(container, with_state(record, status="exited"))
+    elif isinstance(found, Lost) and not expected:
+        await _clean(engine, found)
     elif expected:
         await _has_ended(engine, container, found)
 
@@ -116,8 +121,10 @@ async def _has_ended(
 async def _clean(engine: Engine, lost: Lost) -> None:
     """Cgroups and mounts of a container whose monitor was killed."""
     if lost.request is not None:
-        with contextlib.suppress(WherryError):  # what cannot be cleaned is found by the sweep
-            await handle.clean(await engine.zygotes.get(), lost.request)
+        # what cannot be cleaned is found by the sweep; a runtime that hangs must not hold us up
+        with contextlib.suppress(WherryError, TimeoutError):
+            zygote = await engine.zygotes.get()
+            await asyncio.wait_for(handle.clean(zygote, lost.request), CLEANING)
 
 
 async def _start_again_all(engine: Engine) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
@@ -301,7 +302,16 @@ async def reattach(exec_dir: str) -> MonitorHandle | Exited | Lost:
             lost = Lost(KILLED, request)
             return _result(exec_dir, request) or lost
         await asyncio.sleep(0.05)
+    if record.init is None:
+        _kill_with_children(record.monitor)
+        return Lost("the container was never made: its runtime hung", request)
     raise Conflict(f"the monitor in {exec_dir} (process {record.monitor.pid}) does not answer")
+
+
+def _kill_with_children(monitor: Identity) -> None:
+    """A monitor that hangs while it makes its container, and what it runs for that."""
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.killpg(monitor.pid, signal.SIGKILL)
 
 
 async def _greet(
