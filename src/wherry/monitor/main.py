@@ -58,6 +58,8 @@ class Session:
         """Create the container, then serve until it is gone."""
         daemon = self._server.add(sock)
         if self._create(daemon):
+            if daemon.closed:  # it went while the container was made
+                self._container.give_up()
             daemon.on_closed.append(self._container.give_up)
             self._loop.run()
         files.remove([files.socket_path(self._container.request.exec_dir)])
