@@ -35,21 +35,28 @@ async def stat_path(engine: Engine, call: Call) -> web.StreamResponse:
 
 
 async def get_archive(engine: Engine, call: Call) -> web.StreamResponse:
-    """GET /containers/{name}/archive: a tar of the path."""
-    stat, pieces = await archive.get(engine, call.name, _path(call))
+    """GET /containers/{name}/archive: a tar of the path. `wherry.exact` is ours."""
+    exact = call.flag("wherry.exact")
+    stat, pieces = await archive.get(engine, call.name, _path(call), exact=exact)
     return await answers.stream(call, pieces, answers.TAR, **_stat_header(stat))
 
 
 async def put_archive(engine: Engine, call: Call) -> web.StreamResponse:
-    """PUT /containers/{name}/archive: extract the body's tar below the path."""
+    """PUT /containers/{name}/archive: extract the body's tar below the path.
+
+    `wherry.staged` is ours: all of it, or nothing.
+    """
     assert call.request is not None
     await archive.put(
         engine,
         call.name,
         _path(call),
         call.request.content.iter_any(),
-        no_overwrite_dir_non_dir=call.flag("noOverwriteDirNonDir"),
-        copy_owner=call.flag("copyUIDGID"),
+        archive.Extraction(
+            call.flag("noOverwriteDirNonDir"),
+            call.flag("copyUIDGID"),
+            call.flag("wherry.staged"),
+        ),
     )
     return empty(200)
 

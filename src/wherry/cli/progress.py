@@ -2,13 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TextIO
 
 from wherry.cli.command import Failed
 from wherry.cli.session import is_terminal
 from wherry.cli.terminal import size_of
-from wherry.client.document import Document
+from wherry.client.document import Document, Json
 from wherry.kit.units import human_size
 
 BAR = 50
@@ -72,6 +72,37 @@ class _Screen:
             return
         up = self._count - self._places[name]
         self._target.write(f"\x1b[{up}A\x1b[2K\r{text}\x1b[{up}B\r")
+
+
+class Meter:
+    """The progress of one stream on standard error, where that is a terminal."""
+
+    def __init__(self, name: str, total: int, *, quiet: bool) -> None:
+        self._name = name
+        self._total = total
+        self._passed = 0
+        on = not quiet and is_terminal(2)
+        self._screen = _Screen(sys.stderr) if on else None
+
+    def watched(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The pieces, counted as they pass."""
+        for piece in pieces:
+            self._passed += len(piece)
+            self._show("Copying")
+            yield piece
+
+    def done(self) -> None:
+        """The last line."""
+        self._total = self._passed
+        self._show("Copied")
+
+    def _show(self, status: str) -> None:
+        if self._screen is None:
+            return
+        detail: dict[str, Json] = {"current": self._passed, "total": self._total}
+        told: dict[str, Json] = {"id": self._name, "status": status, "progressDetail": detail}
+        self._screen.show(Document(told))
+        sys.stderr.flush()
 
 
 def _bar(message: Document, columns: int) -> str:

@@ -5,7 +5,16 @@ import sys
 
 from wherry.client.client import Client
 from wherry.client.config import Config, read_config
-from wherry.client.endpoint import Choice, Endpoint, config_folder, context_name, resolve
+from wherry.client.endpoint import (
+    Choice,
+    Endpoint,
+    config_folder,
+    context_name,
+    of_context,
+    parse,
+    resolve,
+    tls_of,
+)
 from wherry.client.errors import PREFIX
 from wherry.kit.errors import WherryError
 
@@ -30,6 +39,17 @@ class Session:
         if self._client is None:
             self._client = Client(self.endpoint)
         return self._client
+
+    def client_of(self, host: str) -> Client:
+        """The client of a named engine: a context or an address; empty for the chosen one.
+
+        An address takes certificates by the same flags and variables as the chosen engine's.
+        """
+        if not host:
+            return self.client
+        if "://" in host:
+            return Client(parse(host, tls_of(self.choice)))
+        return Client(of_context(host, self.choice))
 
     @property
     def config(self) -> Config:

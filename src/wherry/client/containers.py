@@ -201,19 +201,38 @@ def path_stat(client: Client, container: str, path: str) -> Document:
     return _path_stat(answer)
 
 
-def archive(client: Client, container: str, path: str) -> tuple[Document, Iterator[bytes]]:
-    """A path of the container as a tar stream, and its stat."""
-    answer = client.request("GET", route(container, "/archive"), {"path": path})
+def archive(
+    client: Client, container: str, path: str, *, exact: bool = False
+) -> tuple[Document, Iterator[bytes]]:
+    """A path of the container as a tar stream, and its stat.
+
+    `exact` asks a wherry for holes as holes, and for an error in the stream where a file changes.
+    """
+    query = {"path": path, "wherry.exact": "1"} if exact else {"path": path}
+    answer = client.request("GET", route(container, "/archive"), query)
     return _path_stat(answer), iter(answer)
 
 
+class Extraction(NamedTuple):
+    """Options of `extract`."""
+
+    container_owner: bool = False
+    """Everything is given to the container's user."""
+    staged: bool = False
+    """All of it or nothing; only a wherry knows how."""
+    replace_folders: bool = False
+    """Whether a file may take the place of a directory, and the reverse."""
+
+
 def extract(
-    client: Client, container: str, path: str, tar: Iterator[bytes], *, owners: bool
+    client: Client, container: str, path: str, tar: Iterator[bytes], how: Extraction
 ) -> None:
     """Unpack a tar stream into a directory of the container."""
-    query = {"path": path, "noOverwriteDirNonDir": "true"}
-    if owners:
+    query = {"path": path, "noOverwriteDirNonDir": "false" if how.replace_folders else "true"}
+    if how.container_owner:
         query["copyUIDGID"] = "true"
+    if how.staged:
+        query["wherry.staged"] = "1"
     headers = {"Content-Type": "application/x-tar"}
     client.request("PUT", route(container, "/archive"), query, tar, headers).read()
 

@@ -155,11 +155,12 @@ def _link_text(root_fd: int, path: str) -> str | None:
         os.close(handle)
 
 
-def read(root_fd: int, path: str) -> Iterator[bytes]:
+def read(root_fd: int, path: str, *, exact: bool = False) -> Iterator[bytes]:
     """A tar stream of the file or tree at the path, in pieces of about a megabyte.
 
     Names begin with the path's base name, or with `./` where the path ends in `/.`. Sockets are
     left out. Raises NotFound, NotPermitted, InvalidInput before the first piece.
+    `exact`: see `tarwriter.file_pieces`.
     """
     named = _named(path)
     handle = _open(root_fd, named, path)
@@ -173,8 +174,8 @@ def read(root_fd: int, path: str) -> Iterator[bytes]:
         os.close(handle)
     if is_folder:
         prefix = "" if named.name == "/" else named.name
-        return _gathered(_tree(walk, prefix))
-    return _gathered(_single(folder, base))
+        return gathered(_tree(walk, prefix, exact))
+    return gathered(_single(folder, base, exact))
 
 
 def _parent(root_fd: int, named: _Named, path: str) -> tuple[int, str]:
@@ -185,17 +186,17 @@ def _parent(root_fd: int, named: _Named, path: str) -> tuple[int, str]:
         raise _told(error, path) from error
 
 
-def _single(folder: int, base: str) -> Iterator[bytes]:
+def _single(folder: int, base: str, exact: bool) -> Iterator[bytes]:
     try:
         status = os.stat(base, dir_fd=folder, follow_symlinks=False)
         if not modes.S_ISDIR(status.st_mode):
-            yield from file_pieces(folder, base, status, base, {})
+            yield from file_pieces(folder, base, status, base, {}, exact=exact)
         yield END
     finally:
         os.close(folder)
 
 
-def _tree(walk: Descent, prefix: str) -> Iterator[bytes]:
+def _tree(walk: Descent, prefix: str, exact: bool) -> Iterator[bytes]:
     """The directory that `walk` is on and all in it, in order of names."""
     links: Links = {}
     try:
@@ -214,7 +215,7 @@ def _tree(walk: Descent, prefix: str) -> Iterator[bytes]:
             except FileNotFoundError:
                 continue
             name = f"{path}/{base}"
-            yield from file_pieces(walk.fd, base, status, name, links)
+            yield from file_pieces(walk.fd, base, status, name, links, exact=exact)
             if modes.S_ISDIR(status.st_mode) and _enter(walk, base):
                 frames.append((name, _names(walk.fd)))
         yield END
@@ -239,7 +240,7 @@ def _enter(walk: Descent, base: str) -> bool:
     return True
 
 
-def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Small pieces joined, large ones as they are."""
     kept: list[bytes] = []
     size = 0
@@ -253,33 +254,50 @@ def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield b"".join(kept)
 
 
-def write(
-    root_fd: int,
-    path: str,
-    stream: BinaryIO,
-    *,
-    no_overwrite_dir_non_dir: bool = False,
-    copy_uid_gid: tuple[int, int] | None = None,
-    owners: bool = True,
-) -> tuple[str, ...]:
-    """Unpack a tar stream (plain or compressed) into a directory of the root.
+class Unpacking(NamedTuple):
+    """How a tar stream is unpacked.
 
     copy_uid_gid: give everything to this owner (the container's user) instead of the archive's.
     owners: False where the store has one id only; the archive's owners are noted then.
+    whole: insist on the archive's end mark.
+    """
+
+    no_overwrite_dir_non_dir: bool = False
+    copy_uid_gid: tuple[int, int] | None = None
+    owners: bool = True
+    whole: bool = False
+
+
+def write(root_fd: int, path: str, stream: BinaryIO, how: Unpacking) -> tuple[str, ...]:
+    """Unpack a tar stream (plain or compressed) into a directory of the root.
+
     Returns what could not be had and why. Raises NotFound (no such directory), InvalidInput
     (`path` is no directory, a broken or hostile archive), Unavailable (disk full).
     """
+    folder, handle = folder_at(root_fd, path)
+    os.close(handle)
+    return unpack_below(root_fd, folder, stream, how)[1]
+
+
+def folder_at(root_fd: int, path: str) -> tuple[str, int]:
+    """A directory as its path without links and as a descriptor. Raises as `write`."""
     folder = resolve(root_fd, _named(path).path)
     handle = _open(root_fd, _Named(folder, "", False), path)
-    try:
-        if not modes.S_ISDIR(os.fstat(handle).st_mode):
-            raise InvalidInput("extraction point is not a directory")
-    finally:
+    if not modes.S_ISDIR(os.fstat(handle).st_mode):
         os.close(handle)
-    policy = Policy(owners, copy_uid_gid, no_overwrite_dir_non_dir)
+        raise InvalidInput("extraction point is not a directory")
+    return folder, handle
+
+
+def unpack_below(
+    root_fd: int, folder: str, stream: BinaryIO, how: Unpacking
+) -> tuple[bool, tuple[str, ...]]:
+    """Whether the archive names the folder itself too, and what could not be had."""
+    policy = Policy(how.owners, how.copy_uid_gid, how.no_overwrite_dir_non_dir)
     extractor = Extractor(root_fd, folder, policy)
+    pieces = plain_pieces(read_pieces(stream, 1 << 20), BrokenArchive)
     try:
-        extractor.unpack(TarReader(plain_pieces(read_pieces(stream, 1 << 20), BrokenArchive)))
+        extractor.unpack(TarReader(pieces, whole=how.whole))
     finally:
         extractor.close()
-    return tuple(extractor.skipped)
+    return extractor.rooted, tuple(extractor.skipped)

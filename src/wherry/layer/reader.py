@@ -33,10 +33,14 @@ class Entry(NamedTuple):
 
 
 class TarReader:
-    """Entries in order. The data of an entry is read (or skipped) before the next one."""
+    """Entries in order. The data of an entry is read (or skipped) before the next one.
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    `whole` insists on the end mark: without it the stream was cut, though between two members.
+    """
+
+    def __init__(self, pieces: Iterator[bytes], *, whole: bool = False) -> None:
         self._source = Source(pieces)
+        self._whole = whole
         self._left = 0
         self._padding = 0
         self._global: dict[str, bytes] = {}
@@ -65,6 +69,8 @@ class TarReader:
                 self._global.update(pax.parse(self._extension(found)).values)
             else:
                 return self._entry(found, block, records, long_name, long_link)
+        if block is None and self._whole:
+            raise BrokenArchive("the tar archive ends without its end mark")
         if records or long_name or long_link:
             raise BrokenArchive("the tar archive ends after an extended header")
         return None

@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from wherry.layer import header
+from wherry.kit.errors import Conflict
+from wherry.layer import header, sparse
 from wherry.layer.dress import OWNER
 from wherry.layer.header import BLOCK
 
@@ -43,6 +44,17 @@ class Member(NamedTuple):
     link: str = ""
     device: tuple[int, int] = (0, 0)
     xattrs: tuple[tuple[str, bytes], ...] = ()
+    records: tuple[tuple[str, bytes], ...] = ()
+    """Further records for the extended header."""
+
+
+FAILURE = "WHERRY.failure"
+"""Record of a global extended header: what went wrong; the archive ends there without its mark."""
+
+
+def failure(text: str) -> bytes:
+    """The end of an archive that could not be made whole, for those who look for it."""
+    return extended({FAILURE: text.encode("utf-8", _TEXT)}, "g")
 
 
 Links = dict[tuple[int, int], str]
@@ -62,8 +74,9 @@ def encode(member: Member) -> bytes:
         _octal(member.mtime, 12, "mtime", records),
     )
     records |= {"SCHILY.xattr." + key: value for key, value in member.xattrs}
+    records |= dict(member.records)
     block = _block(member, name, prefix, link, numbers)
-    return _extended(records) + block if records else block
+    return extended(records) + block if records else block
 
 
 def _block(
@@ -112,10 +125,10 @@ def _octal(value: int, width: int, key: str, records: dict[str, bytes]) -> bytes
     return b"0" * (width - 1) + b"\0"
 
 
-def _extended(records: dict[str, bytes]) -> bytes:
-    """A pax extended header; its records are in order of their keys."""
+def extended(records: Mapping[str, bytes], kind: str = "x") -> bytes:
+    """A pax extended header (`g`: for all that follows); records in order of their keys."""
     body = b"".join(_record(key, records[key]) for key in sorted(records))
-    head = Member("PaxHeaders.0/member", "x", mode=0o644, size=len(body))
+    head = Member("PaxHeaders.0/member", kind, mode=0o644, size=len(body))
     return encode(head) + body + bytes(-len(body) % BLOCK)
 
 
@@ -128,12 +141,19 @@ def _record(key: str, value: bytes) -> bytes:
 
 
 def file_pieces(
-    directory_fd: int, base: str, status: os.stat_result, name: str, links: Links
+    directory_fd: int,
+    base: str,
+    status: os.stat_result,
+    name: str,
+    links: Links,
+    *,
+    exact: bool = False,
 ) -> Iterator[bytes]:
     """The member of one file: header, content, padding. Nothing for sockets.
 
     A file that vanishes or changes its kind meanwhile gives nothing; one that becomes shorter is
     filled up with zeros: a container may be running. Directories' names get their slash here.
+    `exact`: holes stay holes, and a file that changes while it is read raises Conflict.
     """
     kind = _KINDS.get(stat.S_IFMT(status.st_mode))
     if kind is None:
@@ -146,7 +166,7 @@ def file_pieces(
         links[identity] = name
     try:
         if kind == header.REGULAR:
-            yield from _regular(directory_fd, base, name)
+            yield from _regular(directory_fd, base, name, exact)
         else:
             yield _special(directory_fd, base, status, name, kind)
     except (FileNotFoundError, NotADirectoryError):
@@ -169,23 +189,52 @@ def _member(status: os.stat_result, name: str, kind: str, **more: object) -> Mem
     return member._replace(**more)  # type: ignore[arg-type]
 
 
-def _regular(directory_fd: int, base: str, name: str) -> Iterator[bytes]:
+def _regular(directory_fd: int, base: str, name: str, exact: bool) -> Iterator[bytes]:
     descriptor = os.open(base, _READ, dir_fd=directory_fd)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return
         member = _member(status, name, header.REGULAR, size=status.st_size)
+        if exact:
+            yield from _exactly(descriptor, status, _with_xattrs(member, descriptor))
+            return
         yield encode(_with_xattrs(member, descriptor))
-        left = status.st_size
-        while left:
-            piece = os.read(descriptor, min(left, PIECE)) or bytes(min(left, PIECE))
-            left -= len(piece)
-            yield piece
-        if status.st_size % BLOCK:
-            yield bytes(-status.st_size % BLOCK)
+        yield from _data(descriptor, status.st_size)
+        yield from _padding(status.st_size)
     finally:
         os.close(descriptor)
+
+
+def _data(descriptor: int, size: int) -> Iterator[bytes]:
+    left = size
+    while left:
+        piece = os.read(descriptor, min(left, PIECE)) or bytes(min(left, PIECE))
+        left -= len(piece)
+        yield piece
+
+
+def _padding(size: int) -> Iterator[bytes]:
+    if size % BLOCK:
+        yield bytes(-size % BLOCK)
+
+
+def _exactly(descriptor: int, status: os.stat_result, member: Member) -> Iterator[bytes]:
+    """The member with its holes. Raises Conflict where the file has changed at its end."""
+    found = sparse.segments(descriptor, status)
+    stored = status.st_size
+    if found is not None:
+        stored = sum(length for _, length in found)
+        records = tuple(sparse.records(found, status.st_size).items())
+        member = member._replace(size=stored, records=records)
+    yield encode(member)
+    for offset, length in ((0, stored),) if found is None else found:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        yield from _data(descriptor, length)
+    yield from _padding(stored)
+    after = os.fstat(descriptor)
+    if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+        raise Conflict(f"{member.name} changed while it was read")
 
 
 def _special(directory_fd: int, base: str, status: os.stat_result, name: str, kind: str) -> bytes:

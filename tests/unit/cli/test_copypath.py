@@ -82,3 +82,22 @@ def test_what_cannot_be_copied(source: End, wanted: End) -> None:
 )
 def test_names_in_the_archive(name: str, target: Target, renamed: str) -> None:
     assert copypath.rename(name, target) == renamed
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("far/web:/x", Place("web", "/x", "far")),
+        ("far/web:/a/b:c", Place("web", "/a/b:c", "far")),
+        ("tcp://h:2376/web:/x/y:/z", Place("web", "/x/y:/z", "tcp://h:2376")),
+        ("tcp://[::1]:2376/web:/x", Place("web", "/x", "tcp://[::1]:2376")),
+        ("unix:///run/x/s/web:/x", Place("web", "/x", "unix:///run/x/s")),
+        ("ssh://me@h:22/web:/x", Place("web", "/x", "ssh://me@h:22")),
+        ("ssh://me@h/run/s/web:/x", Place("web", "/x", "ssh://me@h/run/s")),
+        ("./far/web:/x", Place("", "./far/web:/x")),
+        ("/far/web:/x", Place("", "/far/web:/x")),
+        ("web:far/web:/x", Place("web", "far/web:/x")),
+    ],
+)
+def test_a_host_before_the_container(text: str, wanted: Place) -> None:
+    assert copypath.split(text) == wanted

@@ -28,7 +28,7 @@ class Root:
 
     def write(self, path: str, data: bytes, **options: Any) -> tuple[str, ...]:
         options.setdefault("owners", OWNERS)
-        return archive.write(self.fd, path, io.BytesIO(data), **options)
+        return archive.write(self.fd, path, io.BytesIO(data), archive.Unpacking(**options))
 
 
 @pytest.fixture

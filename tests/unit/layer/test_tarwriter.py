@@ -23,6 +23,7 @@ members = st.builds(
     mtime=st.integers(0, (1 << 33)),
     link=st.just(""),
     device=st.just((0, 0)),
+    records=st.just(()),
     xattrs=st.dictionaries(
         st.text("abc.", min_size=1).map("user.".__add__),
         st.binary(min_size=1, max_size=20),

@@ -1,33 +1,28 @@
 """`wherry cp`."""
 
 import os
-import posixpath
-from collections.abc import Iterator
 
 from wherry.cli.archives import blocks
 from wherry.cli.command import Arity, Command, Failed
 from wherry.cli.container import copypath
+from wherry.cli.container.copyends import followed, is_directory, target_end
 from wherry.cli.container.copypath import End, Place
 from wherry.cli.flags import switch
 from wherry.cli.session import Session, write_all
 from wherry.client import containers
-from wherry.client.document import Document
-from wherry.kit.errors import WherryError
-
-DIRECTORY = 1 << 31
-LINK = 1 << 27
-"""Go's bits of a file mode, as the stat header of the archive route has them."""
 
 
-def copy(session: Session, arguments: list[str], *, archive: bool, follow_link: bool) -> None:
-    """Copy files between a container and this machine; `-` is a tar stream."""
+def copy(
+    session: Session, arguments: list[str], *, archive: bool, follow_link: bool, quiet: bool
+) -> None:
+    """Copy files between containers and this machine; `-` is a tar stream."""
     source, wanted = (copypath.split(text) for text in arguments)
-    if source.container and wanted.container:
-        raise Failed("copying between containers is not supported")
     if not source.path or not wanted.path:
         raise Failed("source and destination can not be empty")
     try:
-        if source.container:
+        if source.container and wanted.container:
+            _copy_between(session, (source, wanted), follow_link, archive, quiet)
+        elif source.container:
             _copy_out(session, source, wanted.path, follow=follow_link, owners=archive)
         elif wanted.container:
             _copy_in(session, source.path, wanted, follow=follow_link, owners=archive)
@@ -38,18 +33,28 @@ def copy(session: Session, arguments: list[str], *, archive: bool, follow_link: 
         raise Failed(f"{named}{(error.strerror or str(error)).lower()}") from error
 
 
+def _copy_between(session: Session, ends: tuple[Place, Place], *options: bool) -> None:
+    from wherry.cli.container import between
+
+    source, wanted = ends
+    here = between.Side(session.client_of(source.host), source, "source")
+    there = between.Side(session.client_of(wanted.host).another(), wanted, "target")
+    between.copy(here, there, between.Options(*options))
+
+
 def _copy_out(session: Session, source: Place, wanted: str, *, follow: bool, owners: bool) -> None:
     path, rebase = source.path, ""
+    client = session.client_of(source.host)
     if follow:
-        path, rebase = _followed(session, source)
-    found, pieces = containers.archive(session.client, source.container, path)
+        path, rebase = followed(client, source)
+    found, pieces = containers.archive(client, source.container, path)
     if wanted == "-":
         for piece in pieces:
             write_all(1, piece)
         return
     from wherry.cli.container.copyout import unpack
 
-    start = End(path, True, _is_directory(found), rebase)
+    start = End(path, True, is_directory(found), rebase)
     where = copypath.target(start, _local_target(_absolute(wanted)))
     own = copypath.entry(path)[1]
 
@@ -59,21 +64,6 @@ def _copy_out(session: Session, source: Place, wanted: str, *, follow: bool, own
         return copypath.rename(name, where)
 
     unpack(pieces, where.folder, renamed, owners=owners)
-
-
-def _followed(session: Session, source: Place) -> tuple[str, str]:
-    """The path that a link in the container leads to, and the name its content shall keep."""
-    found = containers.path_stat(session.client, source.container, source.path)
-    link = found.text("linkTarget")
-    if not found.number("mode") & LINK or not link:
-        return source.path, ""
-    if not link.startswith("/"):
-        link = posixpath.join(copypath.entry(source.path)[0], link)
-    return copypath.rebased(source.path, link)
-
-
-def _is_directory(found: Document) -> bool:
-    return bool(found.number("mode") & DIRECTORY)
 
 
 def _absolute(path: str) -> str:
@@ -98,11 +88,13 @@ def _local_target(path: str) -> End:
 
 
 def _copy_in(session: Session, path: str, wanted: Place, *, follow: bool, owners: bool) -> None:
-    end = _container_target(session, wanted)
+    client = session.client_of(wanted.host)
+    end = target_end(client, wanted)
+    how = containers.Extraction(container_owner=owners)
     if path == "-":
         if not end.is_directory:
             raise Failed(f'destination "{wanted.container}:{wanted.path}" must be a directory')
-        _send(session, wanted.container, end.path, blocks("-"), owners=owners)
+        containers.extract(client, wanted.container, end.path, blocks("-"), how)
         return
     from wherry.cli.container.copyin import Packer
 
@@ -112,13 +104,7 @@ def _copy_in(session: Session, path: str, wanted: Place, *, follow: bool, owners
     packer = Packer(lambda member: copypath.rename(member, where))
     bare = source.path.removesuffix("/.") or "/"
     pieces = packer.pack(bare, name)
-    _send(session, wanted.container, where.folder, pieces, owners=owners)
-
-
-def _send(
-    session: Session, container: str, folder: str, pieces: Iterator[bytes], *, owners: bool
-) -> None:
-    containers.extract(session.client, container, folder, pieces, owners=owners)
+    containers.extract(client, wanted.container, where.folder, pieces, how)
 
 
 def _local_source(path: str, *, follow: bool) -> End:
@@ -137,30 +123,15 @@ def _local_source(path: str, *, follow: bool) -> End:
     return End(resolved, True, is_directory, rebase)
 
 
-def _container_target(session: Session, wanted: Place) -> End:
-    """What is at a path of the container; what cannot be told counts as missing.
-
-    The parent may exist; if not, the unpacking fails with the engine's own words.
-    """
-    path = wanted.path
-    try:
-        found = containers.path_stat(session.client, wanted.container, path)
-        if found.number("mode") & LINK and found.text("linkTarget"):
-            path = posixpath.join(copypath.entry(path)[0], found.text("linkTarget"))
-            found = containers.path_stat(session.client, wanted.container, path)
-    except WherryError:
-        return End(path)
-    return End(path, True, _is_directory(found))
-
-
 command = Command(
     "cp",
     copy,
-    "Copy files/folders between a container and the local filesystem",
-    usage="CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH",
+    "Copy files/folders between containers, on any hosts, and the local filesystem",
+    usage="[HOST/]CONTAINER:SRC_PATH|SRC_PATH|- [HOST/]CONTAINER:DEST_PATH|DEST_PATH|-",
     arity=Arity(2, 2),
     flags=(
         switch("archive a", "Archive mode (copy all uid/gid information)"),
         switch("follow-link L", "Always follow symbol link in SRC_PATH"),
+        switch("quiet q", "Suppress progress output during copy"),
     ),
 )

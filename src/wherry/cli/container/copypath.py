@@ -1,6 +1,7 @@
 """Docker's rules for the two paths of `cp`: strings only, no input or output."""
 
 import posixpath
+import re
 from typing import NamedTuple
 
 from wherry.cli.command import Failed
@@ -11,6 +12,8 @@ class Place(NamedTuple):
 
     container: str
     path: str
+    host: str = ""
+    """The engine: a context's name or an address; empty for the one that is in force."""
 
 
 class End(NamedTuple):
@@ -31,10 +34,20 @@ class Target(NamedTuple):
     new: str = ""
 
 
+_ADDRESS = re.compile(r"(?P<host>[a-z][a-z+]*://.*?)/(?P<container>[^/:]+):(?P<path>.*)", re.S)
+_CONTEXT = re.compile(r"(?P<host>[\w][\w.+-]*)/(?P<container>[^/:]+):(?P<path>.*)", re.S | re.A)
+
+
 def split(text: str) -> Place:
-    """`container:path`; a path with a colon is written `./a:b` or `/a:b`."""
+    """`[host/]container:path`; a path with a colon is written `./a:b` or `/a:b`.
+
+    The host is a context's name or an address: `far/web:/x`, `tcp://far:2376/web:/x`.
+    """
     if text.startswith("/"):
         return Place("", text)
+    far = _ADDRESS.fullmatch(text) or _CONTEXT.fullmatch(text)
+    if far is not None:
+        return Place(far["container"], far["path"], far["host"])
     container, colon, path = text.partition(":")
     if not colon or container.startswith("."):
         return Place("", text)

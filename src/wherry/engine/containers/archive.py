@@ -1,17 +1,20 @@
 """The archive routes: what `docker cp` is made of. HEAD, GET, PUT /containers/{id}/archive."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from wherry.dockerapi.container_answers import PathStat
 from wherry.engine import pipes, rootfs
+from wherry.engine.containers import stages
 from wherry.engine.containers.container import Container
 from wherry.engine.containers.prepare import resolved_user
 from wherry.engine.engine import Engine
 from wherry.engine.registry import happened
 from wherry.kit.clock import rfc3339
-from wherry.kit.errors import InvalidInput, NotPermitted
+from wherry.kit.errors import InvalidInput, NotPermitted, WherryError
 from wherry.layer import archive as tars
+from wherry.layer import staged
+from wherry.layer.tarwriter import failure
 
 
 def _checked(path: str) -> str:
@@ -32,28 +35,43 @@ async def stat(engine: Engine, ref: str, path: str) -> PathStat:
     return await engine.lanes.files(_stat, engine, container, _checked(path))
 
 
-async def get(engine: Engine, ref: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
-    """A tar of the path. Raises as `stat`, before the first byte."""
+async def get(
+    engine: Engine, ref: str, path: str, *, exact: bool = False
+) -> tuple[PathStat, AsyncIterator[bytes]]:
+    """A tar of the path. Raises as `stat`, before the first byte.
+
+    `exact` is for a copy to another engine: holes stay holes, and what goes wrong in the midst
+    (a file that changes, too) is said in the stream (`tarwriter.failure`), which has no end then.
+    """
     container = engine.containers.find(ref)
     found = await engine.lanes.files(_stat, engine, container, _checked(path))
     mounts = engine.snapshots.mounts(container.id)
 
     def pieces() -> Iterator[bytes]:
         with rootfs.opened(mounts, container.state.pid) as root:
-            yield from tars.read(root, path)
+            if not exact:
+                yield from tars.read(root, path)
+                return
+            try:
+                yield from tars.read(root, path, exact=True)
+            except (WherryError, OSError) as error:
+                yield failure(str(error))
 
     await engine.journal.commit([], happened(container.record, "archive-path"))
     return found, pipes.iterate(engine.lanes, pieces)
 
 
+class Extraction(NamedTuple):
+    """Options of `put`."""
+
+    no_overwrite_dir_non_dir: bool = False
+    copy_owner: bool = False
+    staged: bool = False
+    """All of it or nothing (`layer.staged`)."""
+
+
 async def put(
-    engine: Engine,
-    ref: str,
-    path: str,
-    chunks: AsyncIterator[bytes],
-    *,
-    no_overwrite_dir_non_dir: bool = False,
-    copy_owner: bool = False,
+    engine: Engine, ref: str, path: str, chunks: AsyncIterator[bytes], options: Extraction
 ) -> None:
     """Unpack a tar below the path. Raises NoSuchContainer, NotFound, NotPermitted, InvalidInput."""
     container = engine.containers.find(ref)
@@ -63,15 +81,17 @@ async def put(
 
     def work(stream: BinaryIO) -> None:
         with rootfs.opened(mounts, container.state.pid) as root:
-            user = resolved_user(root, container.record) if copy_owner else None
-            tars.write(
-                root,
-                path,
-                stream,
-                no_overwrite_dir_non_dir=no_overwrite_dir_non_dir,
-                copy_uid_gid=(user.uid, user.gid) if user else None,
-                owners=engine.host.ids == "real",
+            user = resolved_user(root, container.record) if options.copy_owner else None
+            how = tars.Unpacking(
+                options.no_overwrite_dir_non_dir,
+                (user.uid, user.gid) if user else None,
+                engine.host.ids == "real",
             )
+            if options.staged:
+                with stages.noted(engine.settings.folders.bundle(container.id)) as note:
+                    staged.write(root, path, stream, how, note)
+            else:
+                tars.write(root, path, stream, how)
 
     await pipes.consume(engine.lanes, chunks, work)
     await engine.journal.commit([], happened(container.record, "extract-to-dir"))

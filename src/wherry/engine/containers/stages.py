@@ -1,0 +1,52 @@
+"""Stages of copies under way: noted beside the container, so that a crash leaves none inside it."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+
+from wherry.engine import rootfs
+from wherry.engine.containers.container import Container
+from wherry.engine.engine import Engine
+from wherry.kit.errors import WherryError
+from wherry.kit.files import read_optional, write_atomic
+from wherry.layer import staged
+from wherry.layer.staged import Announce
+
+_FOLDER = "stages"
+
+
+@contextlib.contextmanager
+def noted(bundle: str) -> Iterator[Announce]:
+    """Takes one announcement; the note is gone with the end of the block."""
+    path = os.path.join(bundle, _FOLDER, secrets.token_hex(6))
+
+    def note(folder: str, name: str) -> None:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        write_atomic(path, json.dumps([folder, name]).encode())
+
+    try:
+        yield note
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+async def clean(engine: Engine, container: Container) -> None:
+    """Remove the stages of copies that a dead daemon has begun."""
+    folder = os.path.join(engine.settings.folders.bundle(container.id), _FOLDER)
+    if os.path.isdir(folder):
+        await engine.lanes.long(_clean, engine, container, folder)
+
+
+def _clean(engine: Engine, container: Container, folder: str) -> None:
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        note = read_optional(path)
+        with contextlib.suppress(WherryError):  # a root that cannot be opened holds nothing wanted
+            mounts = engine.snapshots.mounts(container.id)
+            with rootfs.opened(mounts, container.state.pid) as root:
+                if note and not name.endswith(".tmp"):
+                    staged.discard(root, *json.loads(note))
+        os.unlink(path)
