@@ -15,6 +15,7 @@ from wherry.linux.netlink import NetlinkSocket
 from wherry.network.bridge import BridgeDriver
 from wherry.network.builtin import HostDriver, NoneDriver
 from wherry.network.driver import Endpoint, Network, NetworkDriver, Sandbox
+from wherry.network.egress.guards import Guarded
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.sockets import BridgeSockets
 
@@ -38,6 +39,15 @@ class NoPorts:
 
     async def published(self) -> tuple[Published, ...]:
         return ()
+
+    async def guard(self, wanted: Guarded) -> Outbound:
+        return Outbound(1, 0, 2)
+
+    async def release(self, endpoint: str) -> None:
+        return
+
+    async def guarded(self) -> tuple[tuple[Guarded, ...], Outbound | None]:
+        return (), None
 
 
 class Case(NamedTuple):

@@ -8,6 +8,7 @@ from wherry.engine.settings import EngineSettings
 from wherry.network.bridge import BridgeDriver
 from wherry.network.builtin import HostDriver, NoneDriver
 from wherry.network.driver import Network, NetworkDriver, Sandbox
+from wherry.network.egress.guards import Guarded
 from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
@@ -55,6 +56,19 @@ class LazyPublisher:
     async def published(self) -> tuple[Published, ...]:
         """See PortPublisher."""
         return await (await self.process()).published()
+
+    async def guard(self, wanted: Guarded) -> Outbound:
+        """See PortPublisher."""
+        return await (await self.process()).guard(wanted)
+
+    async def release(self, endpoint: str) -> None:
+        """See PortPublisher. Without a process nobody has rules."""
+        if self._process is not None:
+            await self._process.release(endpoint)
+
+    async def guarded(self) -> tuple[tuple[Guarded, ...], Outbound | None]:
+        """See PortPublisher."""
+        return await (await self.process()).guarded()
 
     async def serve(self, resolving: Resolving, sandbox: Sandbox) -> None:
         """See NameServer."""

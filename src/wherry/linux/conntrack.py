@@ -1,4 +1,4 @@
-"""Connection tracking entries: forgetting those that hold an outdated address translation.
+"""Connection tracking entries: forgetting outdated ones, asking what one was before translation.
 
 A UDP "connection" lives as long as packets come, and keeps the translation of its first packet:
 a client that keeps sending would go on to a container that is gone, or miss one that has come.
@@ -17,7 +17,7 @@ _GET, _DELETE = 1, 2
 _ORIGINAL, _REPLY, _FILTER = 1, 2, 25
 _TUPLE_IP, _TUPLE_PROTOCOL = 1, 2
 _SOURCE, _DESTINATION = 1, 2
-_NUMBER = 1
+_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _FILTER_REPLY = 2
 _BY_SOURCE, _BY_NUMBER = 1 << 0, 1 << 3
 _HEAD = struct.pack(">BBH", socket.AF_INET, 0, 0)
@@ -40,6 +40,42 @@ def forget_udp_to(sock: NetlinkSocket, address: str) -> int:
     flags = attribute(_FILTER_REPLY, struct.pack("=I", _BY_SOURCE | _BY_NUMBER))
     flows = _flows(sock, wanted + nested(_FILTER, flags))
     return _forget(sock, (flow for flow in flows if flow.reply_source == address))
+
+
+def original_destination(
+    sock: NetlinkSocket, protocol: int, local: tuple[str, int], peer: tuple[str, int]
+) -> tuple[str, int] | None:
+    """Where a peer sent what came to our `local` address by a redirection; None: unknown.
+
+    What SO_ORIGINAL_DST tells for TCP: the entry is found by the direction in which we answer.
+    """
+    addresses = nested(
+        _TUPLE_IP,
+        attribute(_SOURCE, socket.inet_aton(local[0])),
+        attribute(_DESTINATION, socket.inet_aton(peer[0])),
+    )
+    ports = nested(
+        _TUPLE_PROTOCOL,
+        attribute(_NUMBER, bytes((protocol,))),
+        attribute(_SOURCE_PORT, local[1].to_bytes(2, "big")),
+        attribute(_DESTINATION_PORT, peer[1].to_bytes(2, "big")),
+    )
+    payload = _HEAD + nested(_REPLY, addresses, ports)
+    message = Message(_SUBSYSTEM | _GET, 0, payload, "look up a tracked connection")
+    try:
+        replies = sock.ask(message)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    return next((_destination(reply.payload) for reply in replies), None)
+
+
+def _destination(payload: bytes) -> tuple[str, int]:
+    original = dict(attributes(dict(attributes(payload, 4))[_ORIGINAL]))
+    address = dict(attributes(original[_TUPLE_IP]))[_DESTINATION]
+    port = dict(attributes(original[_TUPLE_PROTOCOL]))[_DESTINATION_PORT]
+    return socket.inet_ntoa(address), int.from_bytes(port, "big")
 
 
 def _flows(sock: NetlinkSocket, wanted: bytes) -> Iterator[Flow]:

@@ -13,6 +13,8 @@ REGISTER = 8
 
 DROP, ACCEPT, RETURN = 0, 1, -5
 ESTABLISHED_OR_RELATED = 2 | 4
+NEW = 8
+ADMINISTRATIVELY_PROHIBITED = 13
 DESTINATION_TRANSLATED = 1 << 5
 LOCAL_ADDRESS = 2
 
@@ -128,9 +130,19 @@ def connection_is_known() -> tuple[bytes, ...]:
     return _connection(_CT_STATE, ESTABLISHED_OR_RELATED)
 
 
+def connection_is_new() -> tuple[bytes, ...]:
+    """The packet is the first of its connection."""
+    return _connection(_CT_STATE, NEW)
+
+
 def connection_was_redirected() -> tuple[bytes, ...]:
     """The connection's destination was translated."""
     return _connection(_CT_STATUS, DESTINATION_TRANSLATED)
+
+
+def load_source() -> bytes:
+    """The IPv4 source address, for a look-up."""
+    return _payload(_NETWORK, 12, 4, REGISTER)
 
 
 def load_endpoint(*, with_address: bool) -> tuple[bytes, ...]:
@@ -148,6 +160,11 @@ def look_up(name: str, *, into: int = -1, inverted: bool = False) -> bytes:
     if inverted:
         parts.append(number(5, 1))
     return _expression("lookup", *parts)
+
+
+def reject(code: int = ADMINISTRATIVELY_PROHIBITED) -> bytes:
+    """End with an ICMP error "destination unreachable" of this code."""
+    return _expression("reject", number(1, 0), attribute(2, bytes((code,))))
 
 
 def translate_destination() -> bytes:

@@ -15,6 +15,7 @@ from wherry.linux.rtnetlink import Link
 from wherry.network import bridge_links, foreign, ipam
 from wherry.network.bridge_links import BridgeLinks
 from wherry.network.driver import Endpoint, Joined, Network, PortPublisher, Sandbox
+from wherry.network.egress.guards import Guarded
 from wherry.network.filter_table import FilterTable
 from wherry.network.firewall import Bridge, Ruleset, Translation
 from wherry.network.ports import Outbound, PortBinding, PublishedPort
@@ -76,7 +77,9 @@ class BridgeDriver:
             known |= set(self._translations(entry.address, entry.ports))
         bridges = tuple(map(_bridge_rules, listed))
         outbound = None if self._kernel_ports else await self._outbound(bridges)
-        self._table.start(Ruleset(bridges, frozenset(known), outbound))
+        guarded, ports = await self._ports.guarded()
+        guards = frozenset(entry.address for entry in guarded)
+        self._table.start(Ruleset(bridges, frozenset(known), outbound, guards, ports))
         for network in listed:
             await self.create(network)
 
@@ -100,6 +103,8 @@ class BridgeDriver:
         """Ports first (they can conflict), then the link, then the rules."""
         ports = await self._publish(network, endpoint)
         try:
+            if endpoint.egress:
+                await self._guard(endpoint)
             hairpin = self._kernel_ports and bool(ports)
             interface = self._links.connect(network, endpoint, sandbox, hairpin=hairpin)
             self._table.translate(self._translations(endpoint.address, ports))
@@ -120,11 +125,20 @@ class BridgeDriver:
         """
         found = self._links.take_down(endpoint)
         gone = self._table.forget(endpoint.address)
+        self._table.release(endpoint.address)
+        if endpoint.egress:
+            await self._ports.release(endpoint.id)
         if endpoint.ports:
             await self._ports.withdraw(endpoint.id)
         await self._forget_flows(gone)
         if found is not None and sandbox is not None:
             await self._delete(found)
+
+    async def _guard(self, endpoint: Endpoint) -> None:
+        """The rules first, so that nothing is redirected to where nobody knows it."""
+        where = (endpoint.id, endpoint.container_id, endpoint.address)
+        ports = await self._ports.guard(Guarded(*where, endpoint.egress))
+        self._table.guard(endpoint.address, ports)
 
     async def _publish(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
         if not endpoint.ports:

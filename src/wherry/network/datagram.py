@@ -36,14 +36,14 @@ class DatagramRelay:
         self._loop, self._socket, self._inside, self._target = loop, sock, inside, target
         self._upstream: dict[_Client, socket.socket] = {}
         self._used: dict[_Client, float] = {}
-        _ask_for_local_address(sock)
+        ask_for_local_address(sock)
         loop.watch(sock.fileno(), READ, self._from_clients)
 
     def _from_clients(self, _: int) -> None:
         with contextlib.suppress(OSError):  # nothing more for now
             for _round in range(_BURST):
                 data, ancillary, _flags, address = self._socket.recvmsg(_LARGEST, 128)
-                self._forward(_Client(address, _answer_from(ancillary)), data)
+                self._forward(_Client(address, answer_from(ancillary)), data)
 
     def _forward(self, client: _Client, data: bytes) -> None:
         # out of descriptors, no such port in the container, a full queue: datagrams may be lost
@@ -89,7 +89,7 @@ class DatagramRelay:
         self._socket.close()
 
 
-def _ask_for_local_address(sock: socket.socket) -> None:
+def ask_for_local_address(sock: socket.socket) -> None:
     """A host with several addresses must answer from the one that was asked."""
     if sock.family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
@@ -97,7 +97,7 @@ def _ask_for_local_address(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
 
-def _answer_from(ancillary: list[tuple[int, int, bytes]]) -> Ancillary:
+def answer_from(ancillary: list[tuple[int, int, bytes]]) -> Ancillary:
     """The received IP_PKTINFO turned into one for sending (ip(7)): source is what was asked."""
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:

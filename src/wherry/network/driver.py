@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from wherry.network.egress.guards import Guarded
 from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 
@@ -51,6 +52,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     interface: str = "eth0"
     default_route: bool = True
     ports: tuple[PortBinding, ...] = ()
+    container_id: str = ""
+    egress: str = ""
+    """Egress rules, as `egress.policy.parse` takes them; empty: none."""
 
 
 class Interface(msgspec.Struct, frozen=True):
@@ -99,6 +103,18 @@ class PortPublisher(Protocol):
 
     async def published(self) -> tuple[Published, ...]:
         """All that is published now."""
+
+    async def guard(self, wanted: Guarded) -> Outbound:
+        """Apply egress rules to what comes from an address by the ports that this gives.
+
+        Raises InvalidInput (bad rules).
+        """
+
+    async def release(self, endpoint: str) -> None:
+        """The endpoint's address has no egress rules any more."""
+
+    async def guarded(self) -> tuple[tuple[Guarded, ...], Outbound | None]:
+        """All addresses with egress rules, and the ports for them."""
 
 
 class NameServer(Protocol):

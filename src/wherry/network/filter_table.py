@@ -69,6 +69,16 @@ class FilterTable:
         self.apply(self.rules._replace(translations=self.rules.translations - gone))
         return gone
 
+    def guard(self, address: str, ports: Outbound) -> None:
+        """Send what this container begins to the forwarder that knows its egress rules."""
+        guards = self.rules.guards | {address}
+        self.apply(self.rules._replace(guards=guards, guard_ports=ports))
+
+    def release(self, address: str) -> None:
+        """The address has no egress rules any more."""
+        if address in self.rules.guards:
+            self.apply(self.rules._replace(guards=self.rules.guards - {address}))
+
     def remove(self) -> None:
         """Remove the table."""
         nftables.commit(self._socket, firewall.removal(self._name))

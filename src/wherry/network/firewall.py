@@ -6,6 +6,7 @@ One nf_tables table `wherry-ENGINE` (family ip), put in place as one transaction
 map published     { protocol . port             : address . port }   bindings to every address
 map published_at  { address . protocol . port   : address . port }   bindings to one address
 set bridges       { name }
+set guarded       { address }                                        containers with egress rules
 chain prerouting  (nat -100)   to a local address → DNAT by the maps; outbound redirects
 chain output      (nat -100)   the same for the host's own processes, but not to 127.0.0.0/8
 chain postrouting (nat  100)   masquerade what leaves a subnet, and hairpin connections
@@ -43,6 +44,8 @@ from wherry.linux.nftables import (
     new_set,
     new_table,
 )
+from wherry.network import egress_rules
+from wherry.network.egress_rules import GUARDED, Subnet
 from wherry.network.ports import Outbound
 
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
@@ -52,6 +55,7 @@ _SETS = (
     Set("published", (TYPE_PROTOCOL, TYPE_SERVICE), 8, _TARGET, 8),
     Set("published_at", (TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE), 12, _TARGET, 8),
     Set("bridges", (TYPE_INTERFACE,), 16),
+    GUARDED,
 )
 
 
@@ -82,6 +86,10 @@ class Ruleset(NamedTuple):
     bridges: tuple[Bridge, ...] = ()
     translations: frozenset[Translation] = frozenset()
     outbound: Outbound | None = None
+    """Where all that leaves a plain user's bridges goes."""
+    guards: frozenset[str] = frozenset()
+    """Addresses of containers with egress rules; these go to `guard_ports`."""
+    guard_ports: Outbound | None = None
 
 
 def table_name(engine_id: str) -> str:
@@ -93,9 +101,17 @@ def plan(table: str, applied: Ruleset | None, wanted: Ruleset) -> list[Message]:
     """The transaction from what is in place to what is wanted; None: unknown, replace it."""
     if applied == wanted:
         return []
-    if applied is None or applied._replace(translations=wanted.translations) != wanted:
+    if applied is None or not _differ_by_elements(applied, wanted):
         return _replace(table, wanted)
-    return _change(table, applied.translations, wanted.translations)
+    return [
+        *_change(table, applied.translations, wanted.translations),
+        *_change_guards(table, applied.guards, wanted.guards),
+    ]
+
+
+def _differ_by_elements(applied: Ruleset, wanted: Ruleset) -> bool:
+    filled = applied._replace(translations=wanted.translations, guards=wanted.guards)
+    return filled == wanted
 
 
 def removal(table: str) -> list[Message]:
@@ -111,6 +127,7 @@ def _replace(table: str, wanted: Ruleset) -> list[Message]:
         names = {bridge.name.encode().ljust(16, b"\0"): b"" for bridge in wanted.bridges}
         messages.append(add_elements(IPV4, table, "bridges", names))
     messages += _added(table, wanted.translations)
+    messages += _change_guards(table, frozenset(), wanted.guards)
     return messages + [new_rule(IPV4, table, rule) for rule in _rules(wanted)]
 
 
@@ -129,6 +146,12 @@ def _change(table: str, old: frozenset[Translation], new: frozenset[Translation]
         if elements:
             removed.append(delete_elements(IPV4, table, name, elements))
     return removed + _added(table, new - old)
+
+
+def _change_guards(table: str, old: frozenset[str], new: frozenset[str]) -> list[Message]:
+    gone, come = egress_rules.elements(old - new), egress_rules.elements(new - old)
+    removed = [delete_elements(IPV4, table, GUARDED.name, gone)] if gone else []
+    return removed + ([add_elements(IPV4, table, GUARDED.name, come)] if come else [])
 
 
 def _added(table: str, translations: Iterable[Translation]) -> list[Message]:
@@ -158,6 +181,9 @@ def _subnet(bridge: Bridge) -> tuple[bytes, int]:
 
 
 def _rules(wanted: Ruleset) -> Iterable[Rule]:
+    if wanted.guard_ports is not None:
+        subnets = tuple(Subnet(each.name, each.subnet, each.gateway) for each in wanted.bridges)
+        yield from egress_rules.rules(subnets, wanted.guard_ports)
     yield from _translate("prerouting", nft.destination_is_local())
     yield from _translate(
         "output",
@@ -222,5 +248,10 @@ def _redirects(bridges: tuple[Bridge, ...], outbound: Outbound) -> Iterable[Rule
         dns = (*nft.coming_from(bridge.name), *nft.protocol_is(socket.IPPROTO_UDP))
         target = nft.redirect_to_port(outbound.dns)
         yield Rule("prerouting", (*dns, *nft.destination_port_is(53), *target))
-        tcp = (*nft.coming_from(bridge.name), *nft.protocol_is(socket.IPPROTO_TCP))
-        yield Rule("prerouting", (*tcp, *nft.redirect_to_port(outbound.tcp)))
+        for protocol, port in (
+            (socket.IPPROTO_TCP, outbound.tcp),
+            (socket.IPPROTO_UDP, outbound.udp),
+        ):
+            if port:
+                leaves = (*nft.coming_from(bridge.name), *nft.protocol_is(protocol))
+                yield Rule("prerouting", (*leaves, *nft.redirect_to_port(port)))

@@ -3,12 +3,15 @@
 The namespace holds bridges and loopback only. Its packet filter redirects every TCP connection
 that leaves a bridge to a listener made inside; SO_ORIGINAL_DST tells where it was meant to go, and
 the connection is made from the host's namespace. What this cannot do: a refused port looks like a
-reset (the container's handshake was with us), there is no ICMP and no UDP but DNS.
+reset (the container's handshake was with us), there is no ICMP. Datagrams: `udp_forwarder`.
+
+Containers with egress rules go this way for root as well: here is decided what they may reach.
 """
 
 import socket
 import struct
 
+from wherry.network.egress.guards import Guards
 from wherry.network.inside import Inside
 from wherry.network.listeners import accept_some
 from wherry.network.loop import READ, Loop
@@ -30,9 +33,16 @@ def target_for(
     any address it likes, loopback and 0.0.0.0 included, which in the host's namespace would be
     the host itself: refused.
     """
-    address, port = destination
-    if port == _DNS:
+    if destination[1] == _DNS:
         return (resolver, _DNS) if resolver else None
+    return reachable(destination, gateways, host)
+
+
+def reachable(
+    destination: tuple[str, int], gateways: frozenset[str], host: str
+) -> tuple[str, int] | None:
+    """The same without the special place of DNS."""
+    address, port = destination
     if address in gateways:
         return (host, port) if host else None
     first = socket.inet_aton(address)[0]
@@ -51,13 +61,38 @@ def host_address() -> str:
         return str(sock.getsockname()[0])
 
 
+class Exit:
+    """Decides where what leaves may go: shared by streams and datagrams.
+
+    `guards` has the egress rules; `guarded_only` (root): everybody else has no business here.
+    """
+
+    def __init__(self, resolvers: Resolvers, guards: Guards, *, guarded_only: bool) -> None:
+        self._resolvers, self._guards, self._guarded_only = resolvers, guards, guarded_only
+        self.gateways: frozenset[str] = frozenset()
+
+    def target(
+        self, source: str, destination: tuple[str, int], protocol: str
+    ) -> tuple[str, int] | None:
+        """Where to go instead; None: nowhere."""
+        address, port = destination
+        host = host_address() if address in self.gateways else ""
+        if self._guards.guards(source):
+            if not self._guards.may_connect(source, address, port, protocol):
+                return None
+            return reachable(destination, self.gateways, host)
+        if self._guarded_only:
+            return None
+        servers = self._resolvers.servers() if port == _DNS else ("",)
+        return target_for(destination, self.gateways, servers[0], host)
+
+
 class OutboundForwarder:
     """The TCP listener inside, and the connections through it."""
 
-    def __init__(self, loop: Loop, inside: Inside, resolvers: Resolvers, port: int) -> None:
-        self._loop, self._resolvers = loop, resolvers
+    def __init__(self, loop: Loop, inside: Inside, way_out: Exit, port: int) -> None:
+        self._loop, self._exit = loop, way_out
         self._relays: set[Relay] = set()
-        self.gateways: frozenset[str] = frozenset()
         self._socket = inside.call(lambda: _listener(port))
         self.port: int = self._socket.getsockname()[1]
         self._watch()
@@ -87,13 +122,14 @@ class OutboundForwarder:
     def _target(self, client: socket.socket) -> tuple[str, int] | None:
         try:
             raw = client.getsockopt(socket.SOL_IP, _SO_ORIGINAL_DST, 16)
-        except OSError:  # no connection tracking entry: it was not redirected
+            source = client.getpeername()[0]
+        except OSError:  # no connection tracking entry: it was not redirected; or it is gone again
             return None
         port, address = struct.unpack_from(">2xH4s", raw)
         destination = (socket.inet_ntoa(address), port)
-        servers = self._resolvers.servers() if port == _DNS else ("",)
-        host = host_address() if destination[0] in self.gateways else ""
-        return target_for(destination, self.gateways, servers[0], host)
+        if destination == client.getsockname():  # likewise
+            return None
+        return self._exit.target(source, destination, "tcp")
 
 
 def _stream() -> socket.socket | None:

@@ -36,7 +36,11 @@ class Published(NamedTuple):
 
 
 class Outbound(NamedTuple):
-    """Ports of listeners in the bridges' own namespace that all outbound traffic is sent to."""
+    """Ports of listeners in the bridges' namespace that outbound traffic is redirected to.
+
+    0: there is none; for containers with egress rules there is no `dns`, they ask 127.0.0.11.
+    """
 
     tcp: int
     dns: int
+    udp: int = 0

@@ -14,18 +14,19 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from wherry.kit.errors import Conflict, InvalidInput, NotPermitted, WherryError
+from wherry.kit.errors import InvalidInput, NotPermitted, WherryError
 from wherry.linux import process as processes
 from wherry.network import protocol
 from wherry.network.dns.server import NameServers
-from wherry.network.dns_forwarder import DnsForwarder
+from wherry.network.egress.guards import Guards
+from wherry.network.exits import Exits
 from wherry.network.inside import Inside
 from wherry.network.listeners import Listeners
 from wherry.network.loop import BROKEN, READ, Loop
-from wherry.network.outbound import OutboundForwarder
-from wherry.network.resolvers import Resolvers
+from wherry.network.ports import Outbound
 
 SOCKET, IDENTITY, LOCK = "s", "wherry-net.json", "lock"
 
@@ -36,12 +37,16 @@ class NetServer:
     def __init__(self, loop: Loop, netns_fd: int) -> None:
         self._loop = loop
         self._inside = Inside(netns_fd)
-        self._separate = netns_fd >= 0
         self._listeners = Listeners(loop, self._inside)
-        self._names = NameServers(loop, self._inside)
-        self._resolvers = Resolvers()
-        self._outbound: OutboundForwarder | None = None
-        self._dns: DnsForwarder | None = None
+        self._guards = Guards(self._say)
+        self._names = NameServers(loop, self._inside, self._guards)
+        self._exits = Exits(loop, self._inside, self._guards, separate=netns_fd >= 0)
+        self.listeners: list[Callable[[dict[str, object]], None]] = []
+        loop.every_second(self._guards.tick)
+
+    def _say(self, event: dict[str, object]) -> None:
+        for listener in self.listeners:
+            listener(event)
 
     def answer(self, message: dict[str, Any]) -> object:
         """Do what a message asks. Raises WherryError."""
@@ -58,7 +63,8 @@ class NetServer:
             case "published":
                 return self._listeners.published()
             case "outbound":
-                return self._open_outbound(message)
+                gateways = map(str, message.get("gateways", ()))
+                return self._exits.open(gateways, _ports(message))
             case "shutdown":
                 self._loop.stop()
                 return True
@@ -79,17 +85,22 @@ class NetServer:
                 return True
             case "serving":
                 return {"served": self._names.served(), "names": self._names.zone.endpoints}
+        return self._answer_for_rules(message)
+
+    def _answer_for_rules(self, message: dict[str, Any]) -> object:
+        match message.get("do"):
+            case "guard":
+                return self._exits.guard(protocol.read_guarded(message["guarded"]), _ports(message))
+            case "release":
+                self._guards.release(str(message["endpoint"]))
+                return True
+            case "guarded":
+                return self._exits.guarded()
         raise InvalidInput(f"network process: unknown message {message.get('do')!r}")
 
-    def _open_outbound(self, message: dict[str, Any]) -> list[int]:
-        if not self._separate:
-            raise Conflict("network process: outbound forwarding needs a namespace of its own")
-        if self._outbound is None or self._dns is None:
-            ports = int(message.get("tcp", 0)), int(message.get("dns", 0))
-            self._dns = DnsForwarder(self._loop, self._inside, self._resolvers, ports[1])
-            self._outbound = OutboundForwarder(self._loop, self._inside, self._resolvers, ports[0])
-        self._outbound.gateways = frozenset(map(str, message.get("gateways", ())))
-        return [self._outbound.port, self._dns.port]
+
+def _ports(message: dict[str, Any]) -> Outbound:
+    return Outbound(*(int(message.get(name, 0)) for name in Outbound._fields))
 
 
 class ControlSocket:
@@ -98,6 +109,8 @@ class ControlSocket:
     def __init__(self, loop: Loop, path: str, server: NetServer) -> None:
         self._loop, self._server = loop, server
         self._buffers: dict[int, bytes] = {}
+        self._clients: dict[int, socket.socket] = {}
+        server.listeners.append(self._tell)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -113,6 +126,7 @@ class ControlSocket:
             return
         client.settimeout(5)
         self._buffers[client.fileno()] = b""
+        self._clients[client.fileno()] = client
         self._loop.watch(client.fileno(), READ, lambda events: self._ready(client, events))
 
     def _ready(self, client: socket.socket, events: int) -> None:
@@ -143,8 +157,20 @@ class ControlSocket:
                 number, InvalidInput(f"network process: bad message: {error!r}")
             )
 
+    def _tell(self, event: dict[str, object]) -> None:
+        """To every daemon that listens; who does not keep up is cut off, it connects again."""
+        line = protocol.encode(event)
+        for client in list(self._clients.values()):
+            try:
+                complete = client.send(line, socket.MSG_DONTWAIT) == len(line)
+            except OSError:
+                complete = False
+            if not complete:
+                self._drop(client)
+
     def _drop(self, client: socket.socket) -> None:
         self._buffers.pop(client.fileno(), None)
+        self._clients.pop(client.fileno(), None)
         self._loop.forget(client.fileno())
         client.close()
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from wherry.kit.errors import Conflict, Unavailable
 from wherry.network import protocol
+from wherry.network.egress.guards import Guarded
+from wherry.network.guards_handle import GuardsHandle
 from wherry.network.names_handle import NamesHandle
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_link import ProcessLink, Send
@@ -23,8 +25,13 @@ class NetProcess:
         self._link = ProcessLink(directory, netns_fd, self._needed)
         self._wanted: dict[str, Published] = {}
         self._outbound: tuple[tuple[str, ...], Outbound] | None = None
+        self.guards = GuardsHandle(self._link)
         self.names = NamesHandle(self._link)
-        self._link.take_over += [self._take_over, self.names.take_over]
+        self._link.take_over += [
+            self.guards.take_over,
+            self._take_over,
+            self.names.take_over,
+        ]
 
     @classmethod
     async def open(cls, directory: str, netns_fd: int = -1) -> "NetProcess":
@@ -33,11 +40,12 @@ class NetProcess:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         await handle._link.connection()
         handle._wanted = {entry.endpoint: entry for entry in await handle.published()}
+        await handle.guards.learn()
         await handle.names.learn()
         return handle
 
     def _needed(self) -> bool:
-        return bool(self._wanted or self._outbound or self.names.needed)
+        return bool(self._wanted or self._outbound or self.guards.needed or self.names.needed)
 
     async def publish(
         self, endpoint: str, address: str, bindings: tuple[PortBinding, ...]
@@ -63,13 +71,26 @@ class NetProcess:
         """Open the way out of the namespace; the filter must redirect to these ports."""
         listed = tuple(gateways)
         answer = await self._link.ask("outbound", gateways=listed)
-        self._outbound = (listed, Outbound(*answer))
+        self._outbound = (listed, protocol.read_outbound(answer))
         return self._outbound[1]
+
+    async def guard(self, wanted: Guarded) -> Outbound:
+        """See PortPublisher."""
+        return await self.guards.guard(wanted)
+
+    async def release(self, endpoint: str) -> None:
+        """See PortPublisher."""
+        await self.guards.release(endpoint)
+
+    async def guarded(self) -> tuple[tuple[Guarded, ...], Outbound | None]:
+        """See PortPublisher."""
+        return await self.guards.guarded()
 
     async def shutdown(self) -> None:
         """End the process, and with it every published port and outbound connection."""
         self._wanted.clear()
         self._outbound = None
+        self.guards.forget()
         self.names.forget()
         with contextlib.suppress(Unavailable):
             await self._link.ask("shutdown")
@@ -90,5 +111,5 @@ class NetProcess:
             with contextlib.suppress(Conflict):  # taken by somebody while nobody held it
                 await send("publish", entry)
         if self._outbound is not None:
-            gateways, (tcp, dns) = self._outbound
-            await send("outbound", {"gateways": gateways, "tcp": tcp, "dns": dns})
+            gateways, opened = self._outbound
+            await send("outbound", {"gateways": gateways, **opened._asdict()})

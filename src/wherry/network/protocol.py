@@ -5,7 +5,11 @@
 ← {"id": 1, "ok": [["tcp", 80, "0.0.0.0", 8080], …]}
 ← {"id": 1, "error": "Conflict", "text": "Bind for 0.0.0.0:8080 failed: …"}
 ```
-`do`: hello, publish, withdraw, published, outbound, serve, names, stop_serving, serving, shutdown.
+`do`: hello, publish, withdraw, published, outbound, serve, names, stop_serving, serving, guard,
+release, guarded, shutdown. What happens without being asked for is told to all who are connected:
+```
+← {"event": "egress-denied", "container": "…", "name": "…", "address": "…", "port": 443, …}
+```
 Fields are only ever added; `hello` carries the version.
 """
 
@@ -14,8 +18,9 @@ from typing import Any
 
 from wherry.kit import errors
 from wherry.network.dns.sandbox import Init
+from wherry.network.egress.guards import Guarded
 from wherry.network.names import NamedEndpoint, Resolving
-from wherry.network.ports import PROTOCOLS, PortBinding, Published, PublishedPort
+from wherry.network.ports import PROTOCOLS, Outbound, PortBinding, Published, PublishedPort
 
 VERSION = 1
 LIMIT = 1 << 24
@@ -122,6 +127,20 @@ def read_endpoints(value: Any) -> tuple[NamedEndpoint, ...]:
         )
     except (TypeError, ValueError) as error:
         raise errors.InvalidInput(f"network process: not endpoints: {value!r}") from error
+
+
+def read_guarded(value: Any) -> Guarded:
+    """An address with egress rules. Raises InvalidInput."""
+    try:
+        endpoint, container, address, text = map(str, value)
+        return Guarded(endpoint, container, address, text)
+    except (TypeError, ValueError) as error:
+        raise errors.InvalidInput(f"network process: not a guard: {value!r}") from error
+
+
+def read_outbound(value: Any) -> Outbound:
+    """The ports of forwarders."""
+    return Outbound(*map(int, value))
 
 
 def read_init(value: Any) -> Init:

@@ -144,7 +144,7 @@ class Server:
 
     def __init__(self, where: int, port: int, kind: int = socket.SOCK_STREAM) -> None:
         self._stream = kind == socket.SOCK_STREAM
-        self._socket = netns.inside(where, lambda: socket.socket(socket.AF_INET, kind))
+        self._socket = _socket(where, socket.AF_INET, kind)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("0.0.0.0", port))
         self._socket.settimeout(0.1)

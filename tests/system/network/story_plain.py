@@ -121,6 +121,7 @@ async def main() -> dict[str, object]:
         results = await names(box, ports)
         results |= await asyncio.to_thread(look, box, inner, *published)
         results["joined again"] = again == joined
+        results |= await guarded(driver)
         await kill(folder, ports)
         results["outbound after a crash"] = await asyncio.to_thread(
             ask, box, host_address(), Host().open.getsockname()[1]
@@ -137,6 +138,25 @@ async def main() -> dict[str, object]:
         return results
     finally:
         stop_process(folder)
+
+
+async def guarded(driver: BridgeDriver) -> dict[str, object]:
+    """What a container with egress rules reaches."""
+    box, address = new_namespace(), host_address()
+    with Server(-1, 0) as good, Server(-1, 0) as bad, Server(-1, 0, socket.SOCK_DGRAM) as udp:
+        rules = f"allow={address}:{good.port} default=deny"
+        endpoint = Endpoint("9" * 64, "g", 1, "172.17.0.9", container_id="9" * 64, egress=rules)
+        await driver.join(NET, endpoint, Sandbox(box, -1, os.getpid()))
+        found = {
+            "allowed": await asyncio.to_thread(ask, box, address, good.port),
+            "denied": await asyncio.to_thread(ask, box, address, bad.port),
+            "denied udp": await asyncio.to_thread(
+                ask, box, address, udp.port, kind=socket.SOCK_DGRAM
+            ),
+            "denied dns": await asyncio.to_thread(dns, box, "8.8.8.8"),
+        }
+    await driver.leave(NET, endpoint)
+    return {**found, "allowed": found["allowed"] == address}
 
 
 async def names(box: int, ports: NetProcess) -> dict[str, object]:
@@ -182,6 +202,14 @@ def look(box: int, inner: int, tcp: int, udp: int) -> dict[str, object]:
         "internal network": ask(inner, address, everywhere, patience=1),
         "upload": upload(box, address),
     }
+    with Server(-1, 0, socket.SOCK_DGRAM) as out:
+        datagrams = {"kind": socket.SOCK_DGRAM, "patience": 5.0}
+        results["udp"] = ask(box, address, out.port, **datagrams) == address
+        results["udp by the gateway"] = ask(box, NET.gateway, out.port, **datagrams) == address
+        results["udp from an internal network"] = ask(
+            inner, address, out.port, kind=socket.SOCK_DGRAM, patience=1
+        )
+    results["udp to a closed port"] = ask(box, address, out.port, **datagrams)
     with Server(box, 80), Server(inner, 53, socket.SOCK_DGRAM):
         results["published"] = ask(-1, "127.0.0.1", tcp)
         results["published udp"] = ask(-1, "127.0.0.1", udp, kind=socket.SOCK_DGRAM)

@@ -13,6 +13,7 @@ from wherry.network.dns.sandbox import Init, Opened
 from wherry.network.dns.streams import Reply, StreamServer
 from wherry.network.dns.upstream import Upstream
 from wherry.network.dns.zone import Table
+from wherry.network.egress.guards import Guards
 from wherry.network.inside import Inside
 from wherry.network.loop import READ, Loop
 from wherry.network.names import NamedEndpoint, Resolving
@@ -32,7 +33,8 @@ class Served(NamedTuple):
 class Zone:
     """What all containers' servers share: the names, and the way to other servers."""
 
-    def __init__(self, loop: Loop, inside: Inside) -> None:
+    def __init__(self, loop: Loop, inside: Inside, guards: Guards) -> None:
+        self.guards = guards
         self.tables: dict[str, Table] = {}
         self.endpoints: dict[str, tuple[NamedEndpoint, ...]] = {}
         self._inside = inside
@@ -108,14 +110,26 @@ class ContainerServer:
     def _forward(self, query: Query, data: bytes, reply: Reply, *, stream: bool) -> None:
         def done(answer: bytes | None) -> None:
             self._pending -= 1
+            if answer is not None:
+                self._learn(query, answer)
             reply(answer or message.answer(query, code=message.SERVER_FAILURE))
 
+        if not self._zone.guards.may_ask(self.served.resolving.container_id, query.name):
+            reply(message.answer(query, code=message.NAME_ERROR))
+            return
         if self._pending >= _PENDING:
             reply(message.answer(query, code=message.SERVER_FAILURE))
             return
         self._pending += 1
         servers = self.served.resolving.nameservers
         self._zone.upstream.ask(query, data, servers, stream=stream, done=done)
+
+    def _learn(self, query: Query, answer: bytes) -> None:
+        """For egress rules on names: before the container has the answer, and uses it."""
+        learn = self._zone.guards.learn(self.served.resolving.container_id)
+        if learn is not None:
+            with contextlib.suppress(Malformed):  # the container may make of it what it can
+                learn(query.name, message.addresses(answer, query))
 
     def tick(self, now: float) -> None:
         """Forget idle connections."""
@@ -133,9 +147,9 @@ class ContainerServer:
 class NameServers:
     """One server a container."""
 
-    def __init__(self, loop: Loop, inside: Inside) -> None:
+    def __init__(self, loop: Loop, inside: Inside, guards: Guards) -> None:
         self._loop = loop
-        self.zone = Zone(loop, inside)
+        self.zone = Zone(loop, inside, guards)
         self._servers: dict[str, ContainerServer] = {}
         loop.every_second(self._tick)
 
