@@ -1,69 +1,64 @@
-"""Networks: list and inspect. Those of one's own come with a later release, and say so."""
+"""Networks: create, list, inspect, connect, disconnect, remove, prune."""
 
 from typing import Final
 
 from aiohttp import web
 
 from wherry.api import versions
-from wherry.api.answers import json_answer, tree_answer
+from wherry.api.answers import empty, json_answer, tree_answer
 from wherry.api.call import Call
 from wherry.api.routes import Route
 from wherry.dockerapi.endpoints import ConnectRequest, DisconnectRequest
 from wherry.dockerapi.filters import NETWORKS_PRUNE
-from wherry.dockerapi.networks import NetworkCreateRequest, NetworksPruned
-from wherry.engine import networks
+from wherry.dockerapi.networks import NetworkCreateRequest
 from wherry.engine.engine import Engine
-from wherry.kit.errors import InvalidInput, NotPermitted, Unsupported
+from wherry.engine.networks import answers, create, removal
+from wherry.engine.networks import connect as connecting
 
 
 async def list_networks(engine: Engine, call: Call) -> web.StreamResponse:
-    """GET /networks."""
-    found = await networks.list_networks(engine, call.filters())
+    """GET /networks. Before 1.28 with their containers."""
+    detailed = call.version < (1, 28)
+    found = await answers.list_networks(engine, call.filters(), containers=detailed)
     return tree_answer([versions.network(each, call.version) for each in found])
 
 
 async def inspect_network(engine: Engine, call: Call) -> web.StreamResponse:
-    """GET /networks/{name}."""
-    return tree_answer(versions.network(await networks.inspect(engine, call.name), call.version))
+    """GET /networks/{name}. `verbose` tells of services, which there are none of."""
+    call.flag("verbose")
+    found = await answers.inspect(engine, call.name, call.text("scope"))
+    return tree_answer(versions.network(found, call.version))
 
 
-async def create_network(_engine: Engine, call: Call) -> web.StreamResponse:
-    """POST /networks/create."""
+async def create_network(engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /networks/create. A name that is taken is a conflict, as since API 1.44."""
     asked = await call.json(NetworkCreateRequest)
-    if not asked.name:
-        raise InvalidInput("invalid network name: name is empty")
-    raise Unsupported(
-        f"cannot create network {asked.name}: networks beside bridge, host and none are not"
-        " offered yet"
-    )
+    return json_answer(await create.create(engine, asked), status=201)
 
 
 async def remove_network(engine: Engine, call: Call) -> web.StreamResponse:
     """DELETE /networks/{name}."""
-    found = await networks.inspect(engine, call.name)
-    if found.name in networks.BUILTIN:
-        raise NotPermitted(f"{found.name} is a pre-defined network and cannot be removed")
-    raise Unsupported(f"removing network {found.name} is not offered yet")
+    await removal.remove(engine, call.name)
+    return empty(204)
 
 
 async def connect(engine: Engine, call: Call) -> web.StreamResponse:
     """POST /networks/{name}/connect."""
     asked = await call.json(ConnectRequest)
-    await networks.inspect(engine, call.name)
-    raise Unsupported(f"connecting {asked.container} to a further network is not offered yet")
+    await connecting.connect(engine, call.name, asked.container, asked.endpoint_config)
+    return empty(200)
 
 
 async def disconnect(engine: Engine, call: Call) -> web.StreamResponse:
     """POST /networks/{name}/disconnect."""
     asked = await call.json(DisconnectRequest)
-    await networks.inspect(engine, call.name)
-    raise Unsupported(f"disconnecting {asked.container} from a network is not offered yet")
+    await connecting.disconnect(engine, call.name, asked.container, force=asked.force)
+    return empty(200)
 
 
-async def prune_networks(_engine: Engine, call: Call) -> web.StreamResponse:
-    """POST /networks/prune: only networks of one's own could be pruned, and there are none."""
-    call.filters(NETWORKS_PRUNE)
-    return json_answer(NetworksPruned())
+async def prune_networks(engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /networks/prune."""
+    return json_answer(await removal.prune(engine, call.filters(NETWORKS_PRUNE)))
 
 
 ROUTES: Final = [

@@ -13,7 +13,8 @@ from wherry.engine.images.catalog import Catalog
 from wherry.engine.journal import Journal
 from wherry.engine.lanes import Lanes
 from wherry.engine.locked_root import LockedRoot
-from wherry.engine.networking import Networking, NetworkRecord
+from wherry.engine.networking import Networking
+from wherry.engine.networks.record import NetworkRecord
 from wherry.engine.records import ContainerRecord, ImageRecord, TagRecord, decode
 from wherry.engine.registry import Containers
 from wherry.engine.settings import EngineSettings

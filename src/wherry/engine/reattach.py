@@ -16,6 +16,7 @@ from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import ended, watch
 from wherry.engine.containers.lifecycle import start
 from wherry.engine.engine import Engine
+from wherry.engine.networks.connect import undo
 from wherry.engine.records import StateRecord
 from wherry.engine.registry import happened
 from wherry.kit import clock
@@ -23,6 +24,7 @@ from wherry.kit.errors import WherryError
 from wherry.monitor import handle
 from wherry.monitor.handle import Exited, Lost, MonitorHandle
 from wherry.monitor.protocol import Exit
+from wherry.network.driver import Sandbox
 
 CLEANING = 10.0
 """Seconds that a runtime may take to remove what a killed monitor left."""
@@ -102,7 +104,19 @@ async def _adopt(engine: Engine, container: Container, monitor: MonitorHandle) -
         )
         running = msgspec.structs.replace(state, wanted="running")
         await engine.containers.update(container, running, happened(running, "start"))
+    await _rejoined(engine, container)
     watch(engine, container, monitor)
+
+
+async def _rejoined(engine: Engine, container: Container) -> None:
+    """Its networks: a change of them that a crash cut short is taken back, and names are told."""
+    for place in container.record.endpoints:
+        if place.changing:
+            await undo(engine, container, place)
+    record = container.record
+    if record.endpoints:
+        sandbox = Sandbox(-1, -1, record.state.pid)
+        await engine.networking.names.joined(record, record.endpoints, sandbox)
 
 
 async def _has_ended(

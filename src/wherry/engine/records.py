@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest
+from wherry.dockerapi.endpoints import EndpointSettings
 from wherry.kit.errors import Corrupt
 from wherry.ledger.ledger import Claim, Drop, Put
 from wherry.oci.digest import Digest
@@ -134,6 +135,17 @@ class EndpointRecord(msgspec.Struct, frozen=True):
     prefix: int = 0
     gateway: str = ""
     ports: tuple[PortMapping, ...] = ()
+    address6: str = ""
+    prefix6: int = 0
+    gateway6: str = ""
+    interface: str = "eth0"
+    default_route: bool = True
+    """Whether what has no other way leaves here; published ports come in the same way."""
+    default_route6: bool = True
+    settings: EndpointSettings | None = None
+    """What was asked for in this network: addresses, aliases, links, options."""
+    changing: bool = False
+    """A running container is about to be connected or disconnected; a crash then undoes it."""
 
 
 class ProbeResult(msgspec.Struct, frozen=True):

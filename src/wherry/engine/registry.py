@@ -1,6 +1,6 @@
 """All containers of the engine, found by id, by name, or by the beginning of an id."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from wherry.engine.containers.container import Container
 from wherry.engine.events import Event, event
@@ -67,9 +67,15 @@ class Containers:
         self._names[record.name] = record.id
         return container
 
-    async def update(self, container: Container, record: ContainerRecord, *events: Event) -> None:
-        """A changed record, with what happened."""
-        await self._journal.commit([record.put(record.id)], *events)
+    async def update(
+        self,
+        container: Container,
+        record: ContainerRecord,
+        *events: Event,
+        changes: Sequence[Change] = (),
+    ) -> None:
+        """A changed record and what changes with it, with what happened."""
+        await self._journal.commit([record.put(record.id), *changes], *events)
         await container.become(record)
 
     async def rename(self, container: Container, record: ContainerRecord) -> None:

@@ -101,13 +101,11 @@ class BridgeDriver:
 
     async def join(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> Joined:
         """Ports first (they can conflict), then the link, then the rules."""
-        ports = await self._publish(network, endpoint)
+        ports = await self.publish(network, endpoint)
         try:
             if endpoint.egress:
                 await self._guard(endpoint)
-            hairpin = self._kernel_ports and bool(ports)
-            interface = self._links.connect(network, endpoint, sandbox, hairpin=hairpin)
-            self._table.translate(self._translations(endpoint.address, ports))
+            interface = self._links.connect(network, endpoint, sandbox, hairpin=self._kernel_ports)
             if self._kernel_ports:
                 await self._permit(network)
         except BaseException:
@@ -124,15 +122,19 @@ class BridgeDriver:
         container that lives on loses it here, in a thread.
         """
         found = self._links.take_down(endpoint)
-        gone = self._table.forget(endpoint.address)
         self._table.release(endpoint.address)
         if endpoint.egress:
             await self._ports.release(endpoint.id)
+        await self.withdraw(network, endpoint)
+        if found is not None and sandbox is not None:
+            await self._delete(found)
+
+    async def withdraw(self, network: Network, endpoint: Endpoint) -> None:
+        """The packet filter first, then the listeners, then what runs already."""
+        gone = self._table.forget(endpoint.address)
         if endpoint.ports:
             await self._ports.withdraw(endpoint.id)
         await self._forget_flows(gone)
-        if found is not None and sandbox is not None:
-            await self._delete(found)
 
     async def _guard(self, endpoint: Endpoint) -> None:
         """The rules first, so that nothing is redirected to where nobody knows it."""
@@ -140,7 +142,17 @@ class BridgeDriver:
         ports = await self._ports.guard(Guarded(*where, endpoint.egress))
         self._table.guard(endpoint.address, ports)
 
-    async def _publish(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
+    async def publish(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
+        """Host ports first (they can conflict), then the packet filter's way to them."""
+        ports = await self._take_ports(network, endpoint)
+        try:
+            self._table.translate(self._translations(endpoint.address, ports))
+        except BaseException:
+            await self._ports.withdraw(endpoint.id)
+            raise
+        return ports
+
+    async def _take_ports(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
         if not endpoint.ports:
             return ()
         bindings = tuple(

@@ -1,11 +1,10 @@
 """The links of bridge networks: the bridge itself, and a veth pair for each container."""
 
 import errno
-from ipaddress import IPv4Network
 
 from wherry.kit.errors import Conflict
 from wherry.linux import rtnetlink
-from wherry.linux.netlink import NetlinkSocket
+from wherry.linux.netlink import Message, NetlinkSocket
 from wherry.linux.rtnetlink import Link, VethEnd
 from wherry.network import ipam
 from wherry.network.driver import Endpoint, Interface, Network, Sandbox
@@ -44,9 +43,13 @@ class BridgeLinks:
         """The bridge: there, up, with its address. May be repeated."""
         found = self.bridge(network)
         ifindex = found.ifindex if found else self._create_bridge(network)
-        prefix = IPv4Network(network.subnet).prefixlen
+        addresses = ((network.gateway, network.subnet), (network.gateway6, network.subnet6))
         self._route.request(
-            rtnetlink.address_message(ifindex, network.gateway, prefix),
+            *(
+                rtnetlink.address_message(ifindex, address, prefix_of(subnet))
+                for address, subnet in addresses
+                if address
+            ),
             rtnetlink.change_message(ifindex, f"set link {network.bridge} up", up=True),
         )
 
@@ -59,12 +62,12 @@ class BridgeLinks:
         created = rtnetlink.link(self._route, name)
         if created is None:
             raise OSError(errno.ENODEV, f"bridge {name} vanished while it was made")
-        self._route.request(
-            rtnetlink.change_message(
-                created.ifindex, f"mark bridge {name} as ours", alias=self._tag
-            ),
-            rtnetlink.quiet_ipv6_message(created.ifindex, name),
-        )
+        messages = [
+            rtnetlink.change_message(created.ifindex, f"mark {name} as ours", alias=self._tag)
+        ]
+        if not network.subnet6:
+            messages.append(rtnetlink.quiet_ipv6_message(created.ifindex, name))
+        self._route.request(*messages)
         return created.ifindex
 
     def connect(
@@ -122,19 +125,43 @@ def delete(route: NetlinkSocket, link: Link) -> None:
             raise
 
 
+def prefix_of(subnet: str) -> int:
+    """The prefix length of a CIDR text, 0 for none."""
+    return int(subnet.partition("/")[2] or 0)
+
+
 def _configure(
     inside: NetlinkSocket, link: Link, network: Network, endpoint: Endpoint, host_name: str
 ) -> Interface:
-    """The container's side in one send: loopback, address, up, default route."""
-    prefix = IPv4Network(network.subnet).prefixlen
-    messages = [
-        rtnetlink.up_by_name_message("lo"),
-        rtnetlink.quiet_ipv6_message(link.ifindex, link.name),
-        rtnetlink.address_message(link.ifindex, endpoint.address, prefix),
-        rtnetlink.change_message(link.ifindex, f"set link {link.name} up", up=True),
+    """The container's side in one send: loopback, addresses, up, default routes."""
+    open_network = not network.internal
+    made = Interface(
+        link.name,
+        host_name,
+        link.mac,
+        endpoint.address,
+        prefix_of(network.subnet),
+        network.gateway if endpoint.default_route and open_network else "",
+        endpoint.address6,
+        prefix_of(network.subnet6),
+        network.gateway6 if endpoint.default_route6 and open_network else "",
+    )
+    inside.request(*configuration(link, made))
+    return made
+
+
+def configuration(link: Link, wanted: Interface) -> list[Message]:
+    """What gives a link in a container its addresses and routes."""
+    messages = [rtnetlink.up_by_name_message("lo")]
+    if not wanted.address6:
+        messages.append(rtnetlink.quiet_ipv6_message(link.ifindex, link.name))
+    pairs = ((wanted.address, wanted.prefix), (wanted.address6, wanted.prefix6))
+    messages += [rtnetlink.address_message(link.ifindex, *pair) for pair in pairs if pair[0]]
+    messages.append(rtnetlink.change_message(link.ifindex, f"set link {link.name} up", up=True))
+    gateways = (wanted.gateway, wanted.gateway6)
+    messages += [
+        rtnetlink.route_message("", 0, gateway=gateway, index=link.ifindex)
+        for gateway in gateways
+        if gateway
     ]
-    gateway = network.gateway if endpoint.default_route and not network.internal else ""
-    if gateway:
-        messages.append(rtnetlink.route_message("", 0, gateway=gateway))
-    inside.request(*messages)
-    return Interface(link.name, host_name, link.mac, endpoint.address, prefix, gateway)
+    return messages

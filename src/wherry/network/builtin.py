@@ -4,6 +4,7 @@
 from wherry.kit.errors import InvalidInput
 from wherry.linux import rtnetlink
 from wherry.network.driver import Endpoint, Joined, Network, Sandbox
+from wherry.network.ports import PublishedPort
 from wherry.network.sockets import container_route
 
 
@@ -35,6 +36,13 @@ class HostDriver:
         self, network: Network, endpoint: Endpoint, sandbox: Sandbox | None = None
     ) -> None:
         """Nothing to undo."""
+
+    async def publish(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
+        """Published ports mean nothing here."""
+        return ()
+
+    async def withdraw(self, network: Network, endpoint: Endpoint) -> None:
+        """Nothing was published."""
 
 
 class NoneDriver(HostDriver):

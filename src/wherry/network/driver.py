@@ -33,6 +33,13 @@ class Network(msgspec.Struct, frozen=True):
     mtu: int = 0
     host_binding_ip: str = ""
     """Where ports are published that name no address."""
+    subnet6: str = ""
+    """IPv6 in CIDR form; empty: the network has none."""
+    gateway6: str = ""
+    parent: str = ""
+    """macvlan and ipvlan: the link of the host's below; empty: a dummy of our own."""
+    mode: str = ""
+    """macvlan: bridge, private, vepa or passthru; ipvlan: l2, l3 or l3s."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -51,6 +58,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """Empty: made from the address."""
     interface: str = "eth0"
     default_route: bool = True
+    address6: str = ""
+    default_route6: bool = True
     ports: tuple[PortBinding, ...] = ()
     container_id: str = ""
     egress: str = ""
@@ -66,6 +75,9 @@ class Interface(msgspec.Struct, frozen=True):
     address: str
     prefix: int
     gateway: str
+    address6: str = ""
+    prefix6: int = 0
+    gateway6: str = ""
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -158,3 +170,9 @@ class NetworkDriver(Protocol):
 
         The endpoint's address may be used again as soon as this returns. May be repeated.
         """
+
+    async def publish(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
+        """Publish the endpoint's ports. May be repeated. Raises Conflict (a port is taken)."""
+
+    async def withdraw(self, network: Network, endpoint: Endpoint) -> None:
+        """Its ports lead here no longer. May be repeated."""

@@ -1,10 +1,10 @@
-"""IPv4 addresses: which pool a network gets, which address an endpoint gets. Pure.
+"""Addresses: which pool a network gets, which address an endpoint gets. Pure.
 
 State is a value; the engine keeps it beside its networks and endpoints, in one transaction.
 """
 
-from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import msgspec
 
@@ -20,6 +20,12 @@ DEFAULT_POOLS: tuple[tuple[str, int], ...] = (
     ("192.168.0.0/16", 20),
 )
 """dockerd's default address pools: a base and the prefix length of the networks cut from it."""
+
+RESERVED = "reserved"
+"""Owner of addresses that a network's creator keeps for others."""
+
+Subnet = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
 
 
 class AddressTaken(Conflict):
@@ -54,7 +60,7 @@ def choose_pool(
 
     Raises Unavailable when there is none.
     """
-    busy = [IPv4Network(text, strict=False) for text in used]
+    busy = [each for each in map(_any_subnet, used) if isinstance(each, IPv4Network)]
     for candidate in _candidates(pools):
         if not any(candidate.overlaps(other) for other in busy):
             return candidate
@@ -69,37 +75,100 @@ def _candidates(pools: Iterable[tuple[str, int]]) -> Iterator[IPv4Network]:
         yield from IPv4Network(base).subnets(new_prefix=prefix)
 
 
-def new_state(subnet: str, gateway: str = "", ip_range: str = "") -> IpamState:
-    """The state of a new network; the gateway is the subnet's first address unless given.
+def _any_subnet(text: str) -> Subnet:
+    return ip_network(text, strict=False)
+
+
+def overlapping(subnet: str, used: Iterable[str]) -> str:
+    """The first of `used` that the subnet overlaps, or ""."""
+    wanted = _any_subnet(subnet)
+    for text in used:
+        other = _any_subnet(text)
+        if other.version == wanted.version and wanted.overlaps(other):
+            return text
+    return ""
+
+
+def new_state(
+    subnet: str, gateway: str = "", ip_range: str = "", reserved: Iterable[str] = ()
+) -> IpamState:
+    """The state of a new network; without a gateway it is the first address of range or subnet.
 
     Raises InvalidInput for what is no subnet, or lies outside it.
     """
     network = parse_subnet(subnet)
-    chosen = gateway or str(network[1])
+    pool = _range(network, ip_range)
+    taken: dict[str, str] = {}
+    for text in reserved:
+        if parse_address(text) not in network:
+            raise InvalidInput(f"auxiliary address {text} must belong to the subnet {network}")
+        taken[str(parse_address(text))] = RESERVED
+    chosen = str(parse_address(gateway)) if gateway else _first(network, pool, taken)
     if parse_address(chosen) not in network:
-        raise InvalidInput(f"no matching subnet for gateway {chosen}: it is not in {network}")
-    if ip_range and not parse_subnet(ip_range).subnet_of(network):
-        raise InvalidInput(f"no matching subnet for range {ip_range}: it is not in {network}")
-    return IpamState(str(network), chosen, ip_range)
+        raise InvalidInput(
+            f"no matching subnet for gateway {chosen}: Requested address is out of range of "
+            f"{network}"
+        )
+    return IpamState(str(network), chosen, str(pool) if ip_range else "", taken=taken)
 
 
-def parse_subnet(text: str) -> IPv4Network:
+def _range(network: Subnet, text: str) -> Subnet:
+    if not text:
+        return network
+    pool = _parse(text, "range")
+    if pool.version != network.version or not _within(pool, network):
+        raise InvalidInput(f"no matching subnet for range {text}: it is not in {network}")
+    return pool
+
+
+def _within(pool: Subnet, network: Subnet) -> bool:
+    return pool.network_address in network and pool.broadcast_address in network
+
+
+def _first(network: Subnet, pool: Subnet, taken: Mapping[str, str]) -> str:
+    start = int(pool.network_address)
+    for number in range(start, start + pool.num_addresses):
+        if number not in _unusable(network) and (text := _text(network, number)) not in taken:
+            return text
+    raise InvalidInput(f"no address is left for the gateway of {network}")
+
+
+def _unusable(network: Subnet) -> set[int]:
+    """The network's own address and IPv4's broadcast."""
+    found = {int(network.network_address)}
+    return found | {int(network.broadcast_address)} if network.version == 4 else found
+
+
+def _text(network: Subnet, number: int) -> str:
+    return str(IPv4Address(number) if network.version == 4 else IPv6Address(number))
+
+
+def parse_subnet(text: str) -> Subnet:
     """A subnet with room for a gateway and one container. Raises InvalidInput."""
-    try:
-        network = IPv4Network(text, strict=False)
-    except ValueError as error:
-        raise InvalidInput(f"invalid subnet {text!r}: {error}") from error
-    if network.prefixlen > 30:
-        raise InvalidInput(f"invalid subnet {text!r}: /30 is the smallest a network can use")
+    network = _parse(text, "subnet")
+    smallest = 30 if network.version == 4 else 126
+    if network.prefixlen > smallest:
+        raise InvalidInput(
+            f"invalid subnet {text!r}: /{smallest} is the smallest a network can use"
+        )
     return network
 
 
-def parse_address(text: str) -> IPv4Address:
-    """An IPv4 address. Raises InvalidInput."""
+def _parse(text: str, what: str) -> Subnet:
     try:
-        return IPv4Address(text)
+        if "/" not in text:
+            raise ValueError("invalid CIDR address: it has no /prefix")
+        return _any_subnet(text)
     except ValueError as error:
-        raise InvalidInput(f"invalid IPv4 address {text!r}: {error}") from error
+        raise InvalidInput(f"invalid {what} {text!r}: {error}") from error
+
+
+def parse_address(text: str) -> Address:
+    """An address. Raises InvalidInput."""
+    try:
+        return ip_address(text)
+    except ValueError as error:
+        raise InvalidInput(f"invalid address {text!r}: {error}") from error
 
 
 def reserve(state: IpamState, owner: str, wanted: str = "") -> tuple[IpamState, str]:
@@ -130,25 +199,24 @@ def release(state: IpamState, owner: str) -> IpamState:
 
 
 def _wanted(state: IpamState, text: str) -> str:
-    address, network = parse_address(text), IPv4Network(state.subnet)
+    address, network = parse_address(text), _any_subnet(state.subnet)
     if address not in network:
         raise InvalidInput(f"invalid address {text}: it does not belong to the subnet {network}")
-    if address in (network.network_address, network.broadcast_address):
+    if int(address) in _unusable(network):
         raise InvalidInput(f"invalid address {text}: reserved in the subnet {network}")
     if str(address) == state.gateway or str(address) in state.taken:
-        raise AddressTaken(f"address already in use: {text} in {network}")
+        raise AddressTaken(f"Address already in use: {text} in {network}")
     return str(address)
 
 
 def _next(state: IpamState) -> str:
-    network = IPv4Network(state.subnet)
-    pool = IPv4Network(state.range or state.subnet, strict=False)
+    network = _any_subnet(state.subnet)
+    pool = _any_subnet(state.range or state.subnet)
     size, first = pool.num_addresses, int(pool.network_address)
-    start = int(IPv4Address(state.last)) - first + 1 if state.last else 0
-    unusable = {int(network.network_address), int(network.broadcast_address)}
-    unusable.add(int(IPv4Address(state.gateway)))
+    start = int(ip_address(state.last)) - first + 1 if state.last else 0
+    unusable = {*_unusable(network), int(ip_address(state.gateway))}
     for offset in range(size):
         number = first + (start + offset) % size
-        if number not in unusable and (text := str(IPv4Address(number))) not in state.taken:
+        if number not in unusable and (text := _text(network, number)) not in state.taken:
             return text
-    raise Unavailable(f"no available IPv4 addresses on this network's address pool: {pool}")
+    raise Unavailable(f"no available IPv{network.version} addresses in this network's pool: {pool}")

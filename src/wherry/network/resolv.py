@@ -148,6 +148,17 @@ def hosts(
     return _LOCALHOST + "".join(lines)
 
 
+def hosts_changed(
+    text: str, before: Sequence[str], now: Sequence[str], *, hostname: str, domain: str = ""
+) -> str:
+    """A running container's hosts file after its addresses changed: our own lines only."""
+    own = f"{hostname}.{domain} {hostname}" if domain else hostname
+    gone = {f"{address}\t{own}" for address in before if address not in now}
+    lines = [line for line in text.splitlines() if line not in gone]
+    lines += [f"{address}\t{own}" for address in now if address not in before]
+    return "".join(line + "\n" for line in lines)
+
+
 def host_mode_hosts(host: str, extra: Sequence[tuple[str, str]] = ()) -> str:
     """With the host's network: the host's own file, unless there are extra hosts (as dockerd)."""
     return hosts(extra) if extra else host

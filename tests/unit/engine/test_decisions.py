@@ -4,8 +4,8 @@ import pytest
 
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.dockerapi.host_config import HostConfig, PortBinding
-from wherry.engine import networking
 from wherry.engine.containers.signalling import signal_number
+from wherry.engine.networks import pools, publishing
 from wherry.kit.errors import InvalidInput
 
 
@@ -32,7 +32,7 @@ def test_published_ports() -> None:
         publish_all_ports=True,
     )
     request = ContainerCreateRequest(host_config=host, exposed_ports={"80/tcp": {}, "9/tcp": {}})
-    found = {tuple(each) for each in networking.bindings(request)}
+    found = {tuple(each) for each in publishing.bindings(request)}
     assert found == {
         ("tcp", 80, "127.0.0.1", 8080, 8080),
         ("tcp", 80, "", 0, 0),
@@ -45,7 +45,7 @@ def test_published_ports() -> None:
 def test_host_ports_that_are_none(text: str) -> None:
     host = HostConfig(port_bindings={"80/tcp": [PortBinding("", text)]})
     with pytest.raises(InvalidInput):
-        networking.bindings(ContainerCreateRequest(host_config=host))
+        publishing.bindings(ContainerCreateRequest(host_config=host))
 
 
 def test_routes_of_the_host() -> None:
@@ -54,4 +54,4 @@ def test_routes_of_the_host() -> None:
         "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\n"
         "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\n"
     )
-    assert networking.routes_in(text) == ["172.17.0.0/16"]
+    assert pools.routes_in(text) == ["172.17.0.0/16"]

@@ -76,8 +76,31 @@ def test_a_bad_wish_is_refused(wanted: str, error: type[Exception]) -> None:
 
 def test_addresses_come_from_the_range() -> None:
     state = ipam.new_state("10.0.0.0/24", ip_range="10.0.0.128/30")
-    _, addresses = take(state, "a", "b", "c", "d")
-    assert addresses == ["10.0.0.128", "10.0.0.129", "10.0.0.130", "10.0.0.131"]
+    _, addresses = take(state, "a", "b", "c")
+    assert state.gateway == "10.0.0.128"
+    assert addresses == ["10.0.0.129", "10.0.0.130", "10.0.0.131"]
+
+
+def test_ipv6_addresses_are_given_out_too() -> None:
+    state = ipam.new_state("fd00:1::/64")
+    state, addresses = take(state, "a", "b")
+    assert state.gateway == "fd00:1::1"
+    assert addresses == ["fd00:1::2", "fd00:1::3"]
+
+
+def test_reserved_addresses_are_given_to_nobody() -> None:
+    state = ipam.new_state("10.0.0.0/29", reserved=["10.0.0.2"])
+    _, addresses = take(state, "a")
+    assert addresses == ["10.0.0.3"]
+    with pytest.raises(ipam.AddressTaken):
+        ipam.reserve(state, "b", "10.0.0.2")
+    with pytest.raises(InvalidInput):
+        ipam.new_state("10.0.0.0/29", reserved=["10.0.1.2"])
+
+
+def test_an_overlap_is_found_among_subnets_of_its_family() -> None:
+    assert ipam.overlapping("10.1.0.0/24", ["fd00::/8", "10.0.0.0/8"]) == "10.0.0.0/8"
+    assert ipam.overlapping("10.1.0.0/24", ["10.2.0.0/24"]) == ""
 
 
 @pytest.mark.parametrize(
@@ -85,7 +108,7 @@ def test_addresses_come_from_the_range() -> None:
     [
         ("10.0.0.0/31", "", ""),
         ("10.0.0.0/33", "", ""),
-        ("fd00::/64", "", ""),
+        ("fd00::/127", "", ""),
         ("10.0.0.0/24", "10.0.1.1", ""),
         ("10.0.0.0/24", "", "10.0.1.0/24"),
     ],

@@ -4,6 +4,8 @@ from wherry.dockerapi import container_answers as answers
 from wherry.dockerapi.endpoints import EndpointSettings
 from wherry.dockerapi.host_config import PortBinding
 from wherry.engine.containers import health
+from wherry.engine.networks import places
+from wherry.engine.networks.record import BUILTIN
 from wherry.engine.records import ContainerRecord, EndpointRecord, MountPoint, StateRecord
 from wherry.kit.clock import rfc3339
 
@@ -48,20 +50,29 @@ def listed(point: MountPoint) -> bool:
 
 def endpoint(record: ContainerRecord, place: EndpointRecord) -> EndpointSettings:
     """A container's settings in one network, addresses only while it runs."""
-    configured = record.request.networking_config.endpoints_config or {}
-    base = configured.get(place.network) or configured.get("default") or EndpointSettings()
+    base = place.settings or EndpointSettings()
     return EndpointSettings(
         ipam_config=base.ipam_config,
         links=base.links,
         aliases=base.aliases,
         driver_opts=base.driver_opts,
+        gw_priority=base.gw_priority,
         network_id=place.network_id,
         endpoint_id=place.endpoint_id,
         gateway=place.gateway,
         ip_address=place.address,
         ip_prefix_len=place.prefix,
+        ipv6_gateway=place.gateway6,
+        global_ipv6_address=place.address6,
+        global_ipv6_prefix_len=place.prefix6,
         mac_address=place.mac,
+        dns_names=_dns_names(record, place),
     )
+
+
+def _dns_names(record: ContainerRecord, place: EndpointRecord) -> list[str] | None:
+    """Names there are in user-defined networks only."""
+    return None if place.network in BUILTIN else list(places.dns_names(record, place))
 
 
 def networks(record: ContainerRecord) -> dict[str, EndpointSettings]:
@@ -98,6 +109,9 @@ def network_settings(record: ContainerRecord) -> answers.NetworkSettings:
         ip_address=bridge.ip_address,
         ip_prefix_len=bridge.ip_prefix_len,
         mac_address=bridge.mac_address,
+        ipv6_gateway=bridge.ipv6_gateway,
+        global_ipv6_address=bridge.global_ipv6_address,
+        global_ipv6_prefix_len=bridge.global_ipv6_prefix_len,
         networks=settings,
     )
 

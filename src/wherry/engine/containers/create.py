@@ -21,6 +21,7 @@ from wherry.engine.engine import Engine
 from wherry.engine.images import init_layer
 from wherry.engine.images.config import image_config
 from wherry.engine.naming import check_name, random_name
+from wherry.engine.networks.places import planned
 from wherry.engine.records import ContainerRecord, EndpointRecord, ImageRecord
 from wherry.engine.spec import capabilities, process, resources, security
 from wherry.kit import clock, failpoints
@@ -145,7 +146,7 @@ def _endpoints(engine: Engine, request: ContainerCreateRequest) -> tuple[Endpoin
     if mode.startswith("container:"):
         engine.containers.find(mode.removeprefix("container:"))
         return ()
-    return engine.networking.planned(request)
+    return planned(request, engine.networking.book.find)
 
 
 def _check_platform(

@@ -1,6 +1,7 @@
 """The files under /etc that the engine writes for a container."""
 
 import os
+from collections.abc import Iterable
 
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
@@ -20,7 +21,7 @@ def write(engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord,
     texts = (
         resolv.hostname_file(bundle.hostname(record)),
         _hosts(record, places),
-        _resolv_conf(record),
+        _resolv_conf(engine, record, places),
     )
     for name, text in zip(NAMES, texts, strict=True):
         write_atomic(os.path.join(folder, name), text.encode(), mode=0o644, durable=False)
@@ -35,21 +36,61 @@ def place(engine: Engine, record: ContainerRecord) -> str:
 
 def _hosts(record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> str:
     host = record.request.host_config
-    gateway = next((place.gateway for place in places if place.gateway), "")
+    gateway = next((place.gateway for place in places if place.default_route), "")
     extra = [resolv.parse_extra_host(text, gateway) for text in host.extra_hosts or []]
     if host.network_mode == "host":
         return resolv.host_mode_hosts(_text("/etc/hosts"), extra)
+    short, rest = _own_name(record)
+    return resolv.hosts(extra, addresses=_addresses(places), hostname=short, domain=rest)
+
+
+def _own_name(record: ContainerRecord) -> tuple[str, str]:
+    """Host name and domain."""
     name, domain = bundle.hostname(record), record.request.domainname
     short, _, rest = f"{name}.{domain}".strip(".").partition(".")
-    return resolv.hosts(
-        extra,
-        addresses=[place.address for place in places if place.address],
-        hostname=short,
-        domain=rest,
+    return short, rest
+
+
+def _addresses(places: Iterable[EndpointRecord]) -> list[str]:
+    return [each for place in places for each in (place.address, place.address6) if each]
+
+
+def follow(
+    engine: Engine,
+    record: ContainerRecord,
+    before: tuple[EndpointRecord, ...],
+    now: tuple[EndpointRecord, ...],
+) -> None:
+    """A running container's networks have changed. The files are mounted: written in place.
+
+    Of its hosts file only our own lines change; it may have written there itself.
+    """
+    folder = place(engine, record)
+    short, rest = _own_name(record)
+    path = os.path.join(folder, "hosts")
+    text = resolv.hosts_changed(
+        _text(path), _addresses(before), _addresses(now), hostname=short, domain=rest
     )
+    _rewrite(path, text)
+    resolved = [bool(engine.networking.names.resolved(each)) for each in (before, now)]
+    if resolved[0] != resolved[1]:
+        _rewrite(os.path.join(folder, "resolv.conf"), _resolv_conf(engine, record, now))
 
 
-def _resolv_conf(record: ContainerRecord) -> str:
+def _rewrite(path: str, text: str) -> None:
+    with open(path, "r+b") as file:
+        file.write(text.encode())
+        file.truncate()
+
+
+def _resolv_conf(
+    engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord, ...]
+) -> str:
+    text = _host_resolv_conf(record)
+    return resolv.embedded_resolv_conf(text) if engine.networking.names.resolved(places) else text
+
+
+def _host_resolv_conf(record: ContainerRecord) -> str:
     host = record.request.host_config
     systemd = read_optional(resolv.SYSTEMD_RESOLV_CONF)
     source = resolv.host_resolv_conf(

@@ -10,6 +10,8 @@ from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.health_checks import run_checks
 from wherry.engine.engine import Engine
 from wherry.engine.events import Event
+from wherry.engine.networks.places import emptied
+from wherry.engine.networks.telling import connections
 from wherry.engine.registry import happened
 from wherry.kit import clock
 from wherry.kit.errors import WherryError
@@ -78,7 +80,10 @@ async def _announce(engine: Engine, event: Event) -> None:
 async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
     """One transaction: the record of the end and its event. The caller holds the lock."""
     record = container.record
-    endpoints = await engine.networking.leave(record)
+    networking = engine.networking
+    await networking.leave(record, record.endpoints)
+    await networking.names.stopped(record)
+    endpoints = tuple(emptied(place) for place in record.endpoints)
     state = with_state(
         record,
         status="exited",
@@ -94,7 +99,9 @@ async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
     container.exits += 1
     engine.execs.forget(container)
     died = happened(state, "die", exitCode=str(exit_.code))
-    await engine.containers.update(container, state, died)
+    gone = connections(networking.book, record, "disconnect")
+    async with networking.addresses.freeing(record, record.endpoints) as changes:
+        await engine.containers.update(container, state, died, *gone, changes=changes)
 
 
 async def _afterwards(engine: Engine, container: Container) -> None:

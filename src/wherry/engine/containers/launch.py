@@ -9,6 +9,8 @@ from wherry.engine.containers import health, prepare
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import watch
 from wherry.engine.engine import Engine
+from wherry.engine.networks.places import emptied, routed
+from wherry.engine.networks.telling import connections
 from wherry.engine.records import ContainerRecord, EndpointRecord
 from wherry.engine.registry import happened
 from wherry.engine.spec.facts import Joined
@@ -57,18 +59,19 @@ async def launch(engine: Engine, container: Container) -> None:
     container.monitor = started.monitor
     container.stopping = False
     failpoints.reach("start.before-ledger")
-    await engine.containers.update(container, running, happened(running, "start"))
+    connected = connections(engine.networking.book, running, "connect")
+    await engine.containers.update(container, running, *connected, happened(running, "start"))
     watch(engine, container, started.monitor)
 
 
 async def _run(engine: Engine, container: Container, joined: Joined) -> Started:
     record = container.record
-    places = await engine.networking.reserve(record)
+    places = await _reserve(engine, container)
     try:
         request = await engine.lanes.files(prepare.prepared, engine, record, places, joined)
         monitor = await handle.launch(await engine.zygotes.get(), request)
     except BaseException:
-        await engine.networking.release(record)
+        await _release(engine, container)
         raise
     try:
         created = await monitor.wait_created()
@@ -76,9 +79,28 @@ async def _run(engine: Engine, container: Container, joined: Joined) -> Started:
         await _hand_over(container, monitor)
         at = await monitor.start()
     except BaseException:
-        await _abandon(engine, record, places, monitor)
+        await _abandon(engine, container, places, monitor)
         raise
     return Started(monitor, endpoints, created.init.pid, at)
+
+
+async def _reserve(engine: Engine, container: Container) -> tuple[EndpointRecord, ...]:
+    """Addresses, in the ledger together with the container that has them."""
+    networking, record = engine.networking, container.record
+    async with networking.addresses.taking(record, record.endpoints) as taken:
+        reserved = routed(taken.places, networking.book.find)
+        changed = msgspec.structs.replace(record, endpoints=reserved)
+        if changed != record:
+            await engine.containers.update(container, changed, changes=taken.changes)
+    return reserved
+
+
+async def _release(engine: Engine, container: Container) -> None:
+    record = container.record
+    async with engine.networking.addresses.freeing(record, record.endpoints) as changes:
+        empty = tuple(emptied(place) for place in record.endpoints)
+        changed = msgspec.structs.replace(record, endpoints=empty)
+        await engine.containers.update(container, changed, changes=changes)
 
 
 async def _connect(
@@ -86,7 +108,9 @@ async def _connect(
 ) -> tuple[EndpointRecord, ...]:
     sandbox = Sandbox(created.netns, created.rtnetlink, created.init.pid)
     try:
-        return await engine.networking.join(record, places, sandbox)
+        joined = await engine.networking.join(record, places, sandbox)
+        await engine.networking.names.joined(record, joined, sandbox)
+        return joined
     finally:
         created.close()
 
@@ -99,7 +123,7 @@ async def _hand_over(container: Container, monitor: MonitorHandle) -> None:
 
 async def _abandon(
     engine: Engine,
-    record: ContainerRecord,
+    container: Container,
     places: tuple[EndpointRecord, ...],
     monitor: MonitorHandle,
 ) -> None:
@@ -109,7 +133,9 @@ async def _abandon(
             await monitor.kill(9)
     await monitor.wait_gone()
     monitor.close()
-    await engine.networking.leave(msgspec.structs.replace(record, endpoints=places))
+    await engine.networking.leave(container.record, places)
+    await engine.networking.names.stopped(container.record)
+    await _release(engine, container)
 
 
 async def _failed(engine: Engine, container: Container, error: WherryError) -> None:

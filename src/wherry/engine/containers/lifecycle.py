@@ -205,3 +205,4 @@ async def rename(engine: Engine, ref: str, name: str) -> None:
             raise InvalidInput("Renaming a container with the same name as its current name")
         record = msgspec.structs.replace(container.record, name=new)
         await engine.containers.rename(container, record)
+        await engine.networking.names.renamed(record)

@@ -66,9 +66,10 @@ async def _remove(engine: Engine, container: Container, with_volumes: bool) -> N
     await container.left()
     record = container.record
     hang_up(container)
-    await engine.networking.release(record)
-    if record.state.status != "removing":
-        await engine.containers.update(container, with_state(record, status="removing"))
+    async with engine.networking.addresses.freeing(record, record.endpoints) as changes:
+        if record.state.status != "removing" or changes:
+            removing = with_state(record, status="removing")
+            await engine.containers.update(container, removing, changes=changes)
     await engine.lanes.long(folders.remove, engine, container.id)
     if with_volumes:
         await engine.lanes.long(container_volumes.remove_anonymous, engine, record)
