@@ -9,6 +9,7 @@ from wherry.api import (
     execs,
     image_archives,
     images,
+    maintenance,
     networks,
     system,
     volumes,
@@ -34,6 +35,7 @@ def routes() -> list[Route[Engine]]:
         *image_archives.ROUTES,
         *networks.ROUTES,
         *volumes.ROUTES,
+        *maintenance.ROUTES,
         *absent.ROUTES,
     ]
 

@@ -10,6 +10,9 @@ from wherry.api.routes import Route
 from wherry.dockerapi.volumes import VolumeCreateRequest
 from wherry.engine import volumes
 from wherry.engine.engine import Engine
+from wherry.kit.errors import InvalidInput, Unavailable
+
+_NOTHING: Final = VolumeCreateRequest()
 
 
 async def list_volumes(engine: Engine, call: Call) -> web.StreamResponse:
@@ -24,7 +27,9 @@ async def inspect_volume(engine: Engine, call: Call) -> web.StreamResponse:
 
 async def create_volume(engine: Engine, call: Call) -> web.StreamResponse:
     """POST /volumes/create."""
-    asked = await call.json_or_default(VolumeCreateRequest, VolumeCreateRequest())
+    asked = await call.json_or_default(VolumeCreateRequest, _NOTHING)
+    if asked is _NOTHING:
+        raise InvalidInput("got EOF while reading request body")
     return json_answer(await volumes.create(engine, asked), status=201)
 
 
@@ -36,8 +41,13 @@ async def remove_volume(engine: Engine, call: Call) -> web.StreamResponse:
 
 async def prune_volumes(engine: Engine, call: Call) -> web.StreamResponse:
     """POST /volumes/prune: before API 1.42 also those that have a name."""
-    pruned = await volumes.prune(engine, call.filters(), all_by_default=call.version < (1, 42))
-    return json_answer(pruned)
+    old = call.version < (1, 42)
+    return json_answer(await volumes.prune(engine, call.filters(), all_by_default=old))
+
+
+async def update_volume(_engine: Engine, _call: Call) -> web.StreamResponse:
+    """PUT /volumes/{name}: only volumes of a swarm can be changed."""
+    raise Unavailable("volume update only valid for cluster volumes, but swarm is unavailable")
 
 
 ROUTES: Final = [
@@ -45,5 +55,6 @@ ROUTES: Final = [
     Route("POST", "/volumes/create", create_volume),
     Route("POST", "/volumes/prune", prune_volumes),
     Route("GET", "/volumes/{name}", inspect_volume),
+    Route("PUT", "/volumes/{name}", update_volume),
     Route("DELETE", "/volumes/{name}", remove_volume),
 ]

@@ -117,7 +117,7 @@ LATER = frozenset(
     (
         "build", "builder", "buildx", "completion", "compose", "config", "context", "login",
         "logout", "manifest", "network", "node", "plugin", "prune", "push", "search", "secret",
-        "service", "stack", "swarm", "trust", "volume",
+        "service", "stack", "swarm", "trust",
     )
 )  # fmt: skip
 """Docker's commands that are known, but not here yet."""

@@ -24,8 +24,21 @@ image = Group(
     {
         **{name: COMMANDS[name] for name in ("history", "import", "load", "pull", "save", "tag")},
         "ls": COMMANDS["images"],
+        "prune": Entry("image.prune", "Remove unused images"),
         "rm": COMMANDS["rmi"],
         "inspect": Entry("system.inspect", "Display detailed information", "image"),
+    },
+    aliases={"list": "ls", "remove": "rm"},
+)
+volume = Group(
+    "volume",
+    "Manage volumes",
+    {
+        "create": Entry("volume.create", "Create a volume"),
+        "inspect": Entry("system.inspect", "Display detailed information", "volume"),
+        "ls": Entry("volume.list", "List volumes"),
+        "prune": Entry("volume.prune", "Remove unused local volumes"),
+        "rm": Entry("volume.remove", "Remove one or more volumes"),
     },
     aliases={"list": "ls", "remove": "rm"},
 )
@@ -36,6 +49,7 @@ system = Group(
         "dial-stdio": Entry("system.dial_stdio", "", hidden=True),
         "df": Entry("system.usage", "Show disk usage"),
         "events": COMMANDS["events"],
+        "fsck": Entry("system.fsck", "Check that what the engine keeps is consistent"),
         "info": COMMANDS["info"],
     },
 )

@@ -51,6 +51,7 @@ COMMANDS = {
     "unpause": Entry("container.unpause", "Unpause all processes within containers"),
     "update": Entry("container.update", "Update the limits of one or more containers"),
     "version": Entry("system.version", "Show version information"),
+    "volume": Entry("groups", "Manage volumes", "volume"),
     "wait": Entry("container.wait", "Block until containers stop, then print their exit codes"),
 }
 

@@ -38,6 +38,10 @@ class VolumeList(msgspec.Struct, frozen=True, rename=go_name):
     warnings: tuple[str, ...] | None = None
 
 
+class ClusterVolumeSpec(msgspec.Struct, frozen=True):
+    """Nothing of it is read; it marks a volume of a swarm."""
+
+
 class VolumeCreateRequest(msgspec.Struct, frozen=True, rename=go_name):
     """POST /volumes/create; without a name the volume gets a random one."""
 
@@ -45,10 +49,12 @@ class VolumeCreateRequest(msgspec.Struct, frozen=True, rename=go_name):
     driver_opts: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     name: str = ""
+    cluster_volume_spec: ClusterVolumeSpec | None = None
+    """For volumes of a swarm."""
 
 
 class VolumesPruned(msgspec.Struct, frozen=True, rename=go_name):
     """POST /volumes/prune."""
 
-    volumes_deleted: tuple[str, ...] | None = None
+    volumes_deleted: tuple[str, ...] = ()
     space_reclaimed: int = 0

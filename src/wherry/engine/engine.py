@@ -20,6 +20,7 @@ from wherry.ledger.ledger import Ledger
 from wherry.remote.remote import Remote
 from wherry.snapshot.snapshotter import Snapshotter
 from wherry.volume.local import LocalVolumes
+from wherry.volume.mounted import MountedVolumes
 
 PROBES = 8
 
@@ -41,6 +42,7 @@ class Engine:
     blobs: FileStore
     snapshots: Snapshotter
     volumes: LocalVolumes
+    mounted: MountedVolumes
     networking: Networking
     zygotes: Zygotes
     workers: WorkerPool

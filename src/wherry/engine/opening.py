@@ -30,6 +30,7 @@ from wherry.remote.settings import Settings
 from wherry.snapshot.choose import choose
 from wherry.snapshot.snapshotter import Snapshotter
 from wherry.volume.local import LocalVolumes
+from wherry.volume.mounted import MountedVolumes
 
 EVENTS_KEPT = 100_000
 WORKERS = 3
@@ -80,6 +81,7 @@ async def _assembled(
         blobs=await lanes.files(FileStore, folders.content),
         snapshots=snapshots,
         volumes=await lanes.files(LocalVolumes, folders.volumes),
+        mounted=MountedVolumes(),
         networking=Networking(journal, wire(settings, id)),
         zygotes=Zygotes(),
         workers=WorkerPool(WORKERS),

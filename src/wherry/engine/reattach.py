@@ -11,7 +11,7 @@ import os
 import msgspec
 
 from wherry.engine import storage
-from wherry.engine.containers import folders, health, removal, restarts, stages
+from wherry.engine.containers import folders, health, removal, restarts, stages, volumes
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import ended, watch
 from wherry.engine.containers.lifecycle import start
@@ -42,6 +42,7 @@ async def reattach(engine: Engine) -> None:
     for container in engine.containers:
         async with container.lock:
             await _reattach(engine, container)
+    await engine.lanes.files(volumes.settle, engine)
     await engine.lanes.long(sweep, engine)
     for container in engine.containers:
         await stages.clean(engine, container)

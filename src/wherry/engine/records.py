@@ -107,6 +107,11 @@ class MountPoint(msgspec.Struct, frozen=True):
     rw: bool = True
     propagation: str = ""
     options: tuple[str, ...] = ()
+    subpath: str = ""
+    """A directory or file of the volume that is mounted in its place."""
+    volume_labels: dict[str, str] = {}
+    volume_options: dict[str, str] = {}
+    """For a volume that does not exist yet."""
     no_copy: bool = False
     anonymous: bool = False
     by_mount: bool = False

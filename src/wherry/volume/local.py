@@ -4,22 +4,24 @@ A volume is made under a temporary name and renamed, removed by a rename and the
 that begin with a dot are garbage of a crash and go when the root is opened.
 """
 
+import contextlib
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from wherry.kit import clock
-from wherry.kit.errors import Conflict, Corrupt, InvalidInput, NotFound
+from wherry.kit.errors import Corrupt, InvalidInput, NotFound
 from wherry.kit.failpoints import reach
 from wherry.kit.files import read_optional, sync_folder, write_atomic
 from wherry.kit.ids import new_id
 from wherry.linux.mount import Mount
-from wherry.linux.tree import Usage, remove_path, usage
+from wherry.linux.tree import Usage, content_size, remove_path, usage
 from wherry.volume.options import check, to_mount
 
+_FILLING = "filling"
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}")
 
 
@@ -63,27 +65,21 @@ class LocalVolumes:
     ) -> Volume:
         """Make a volume; without a name it gets a random one.
 
-        An existing volume of the same options is returned as it is. Raises InvalidInput (name,
-        options), Conflict (it exists with other options), Unsupported (quotas).
+        An existing volume is returned as it is, whatever its options, as dockerd does. Raises
+        InvalidInput (name, options).
         """
         name = name or new_id()
         check_name(name)
-        check(options or {})
+        try:
+            check(options or {})
+        except InvalidInput as error:
+            raise InvalidInput(f"create {name}: {error}") from error
         record = _Record(clock.now(), dict(labels or {}), dict(options or {}), anonymous)
         with self._lock:
             if os.path.isdir(self._folder(name)):
-                return self._existing(name, record.options)
+                return self.inspect(name)
             self._make(name, record)
         return self._volume(name, record)
-
-    def _existing(self, name: str, options: dict[str, str]) -> Volume:
-        volume = self.inspect(name)
-        if options and options != volume.options:
-            raise Conflict(
-                f"volume {name} already exists with other options; remove it first or take "
-                f"another name"
-            )
-        return volume
 
     def _make(self, name: str, record: _Record) -> None:
         temporary = f"{self._root}/.new-{new_id()[:12]}"
@@ -140,12 +136,43 @@ class LocalVolumes:
         """What the volume's files take."""
         return usage(self.inspect(name).path)
 
+    def content_size(self, name: str) -> int:
+        """Bytes in the volume's files, as Docker counts them."""
+        return content_size(self.inspect(name).path)
+
+    @contextlib.contextmanager
+    def filling(self, name: str) -> Iterator[None]:
+        """While an empty volume gets its first content: a failure or a crash empties it again.
+
+        Not where it stands for a mount: what is behind that is not ours to delete.
+        """
+        volume = self.inspect(name)
+        if volume.mount is not None:
+            yield
+            return
+        note = self._note(name)
+        write_atomic(note, b"")
+        try:
+            yield
+        except BaseException:
+            _empty(volume.path)
+            os.unlink(note)
+            raise
+        os.unlink(note)
+
     def recover(self) -> int:
         """Remove what a crash left behind; how many things that were."""
         stale = [name for name in os.listdir(self._root) if name.startswith((".new-", ".gone-"))]
         for name in stale:
             remove_path(f"{self._root}/{name}")
-        return len(stale)
+        half = [name for name in os.listdir(self._root) if os.path.exists(self._note(name))]
+        for name in half:
+            _empty(f"{self._folder(name)}/_data")
+            os.unlink(self._note(name))
+        return len(stale) + len(half)
+
+    def _note(self, name: str) -> str:
+        return f"{self._folder(name)}/{_FILLING}"
 
     def _folder(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -162,11 +189,17 @@ class LocalVolumes:
         )
 
 
+def _empty(path: str) -> None:
+    for name in os.listdir(path):
+        remove_path(f"{path}/{name}")
+
+
 def check_name(name: str) -> None:
     """Docker's rule for names of local volumes. Raises InvalidInput."""
     if len(name) == 1:
         raise InvalidInput(
-            "volume name is too short, names should be at least two alphanumeric characters"
+            f"create {name}: volume name is too short, names should be "
+            "at least two alphanumeric characters"
         )
     if not _NAME.fullmatch(name):
         raise InvalidInput(

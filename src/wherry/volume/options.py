@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.kit.errors import InvalidInput
 from wherry.linux.mount import Mount
 
 _VALID = ("type", "o", "device", "size")
@@ -10,12 +10,12 @@ _NEEDS = (("device", "type"), ("type", "device"), ("o", "device"), ("o", "type")
 
 
 def check(options: Mapping[str, str]) -> None:
-    """Docker's rules. Raises InvalidInput, Unsupported (size quotas)."""
+    """Docker's rules, as where the file system has no project quotas. Raises InvalidInput."""
     for name in options:
         if name not in _VALID:
             raise InvalidInput(f'invalid option: "{name}"')
     if options.get("size"):
-        raise Unsupported("quota size requested but no quota support")
+        raise InvalidInput("quota size requested but no quota support")
     for name, needed in _NEEDS:
         if name in options and needed not in options:
             raise InvalidInput(f'missing required option: "{needed}"')

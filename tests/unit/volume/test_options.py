@@ -1,6 +1,6 @@
 import pytest
 
-from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.kit.errors import InvalidInput
 from wherry.linux.mount import Mount
 from wherry.volume.options import check, to_mount
 
@@ -20,7 +20,7 @@ def test_dockers_rules(options: dict[str, str], text: str) -> None:
 
 
 def test_quotas_are_not_pretended() -> None:
-    with pytest.raises(Unsupported, match="quota"):
+    with pytest.raises(InvalidInput, match="quota"):
         check({"size": "10m"})
 
 

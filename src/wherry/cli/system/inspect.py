@@ -46,6 +46,11 @@ def inspect_image(session: Session, arguments: list[str], *, format: str) -> Non
     show(session, arguments, [LOOKS["image"]], format, size=False)
 
 
+def inspect_volume(session: Session, arguments: list[str], *, format: str) -> None:
+    """Display detailed information on one or more volumes."""
+    show(session, arguments, [LOOKS["volume"]], format, size=False)
+
+
 def show(
     session: Session, names: Sequence[str], looks: Sequence[Look], form: str, *, size: bool
 ) -> None:
@@ -126,6 +131,14 @@ image = Command(
     inspect_image,
     "Display detailed information on one or more images",
     usage="IMAGE [IMAGE...]",
+    arity=Arity(1),
+    flags=_flags(),
+)
+volume = Command(
+    "inspect",
+    inspect_volume,
+    "Display detailed information on one or more volumes",
+    usage="VOLUME [VOLUME...]",
     arity=Arity(1),
     flags=_flags(),
 )

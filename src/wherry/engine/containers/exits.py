@@ -5,7 +5,7 @@ import contextlib
 
 import msgspec
 
-from wherry.engine.containers import restarts
+from wherry.engine.containers import restarts, volumes
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.health_checks import run_checks
 from wherry.engine.engine import Engine
@@ -84,6 +84,7 @@ async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
     await networking.leave(record, record.endpoints)
     await networking.names.stopped(record)
     endpoints = tuple(emptied(place) for place in record.endpoints)
+    await volumes.released(engine, record)
     state = with_state(
         record,
         status="exited",

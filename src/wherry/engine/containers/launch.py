@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from wherry.engine.containers import health, prepare
+from wherry.engine.containers import health, prepare, volumes
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import watch
 from wherry.engine.engine import Engine
@@ -68,10 +68,12 @@ async def _run(engine: Engine, container: Container, joined: Joined) -> Started:
     record = container.record
     places = await _reserve(engine, container)
     try:
-        request = await engine.lanes.files(prepare.prepared, engine, record, places, joined)
+        held = await volumes.holding(engine, record)
+        request = await engine.lanes.files(prepare.prepared, engine, held, places, joined)
         monitor = await handle.launch(await engine.zygotes.get(), request)
     except BaseException:
         await _release(engine, container)
+        await volumes.released(engine, record)
         raise
     try:
         created = await monitor.wait_created()
@@ -136,6 +138,7 @@ async def _abandon(
     await engine.networking.leave(container.record, places)
     await engine.networking.names.stopped(container.record)
     await _release(engine, container)
+    await volumes.released(engine, record)
 
 
 async def _failed(engine: Engine, container: Container, error: WherryError) -> None:

@@ -9,7 +9,7 @@ import posixpath
 import re
 
 from wherry.dockerapi.containers import ContainerCreateRequest
-from wherry.dockerapi.mounts import Mount, TmpfsOptions
+from wherry.dockerapi.mounts import Mount, TmpfsOptions, VolumeOptions
 from wherry.engine.records import MountPoint
 from wherry.engine.spec.mounts import PROPAGATIONS, tmpfs_options
 from wherry.kit.errors import InvalidInput, Unsupported
@@ -146,8 +146,7 @@ def _bind_mount(wanted: Mount, destination: str) -> MountPoint:
 
 def _volume_mount(wanted: Mount, destination: str) -> MountPoint:
     options = wanted.volume_options
-    if options is not None and options.subpath:
-        raise Unsupported("volume subpaths are not offered by this engine yet")
+    subpath = _subpath(options.subpath if options else "")
     driver = options.driver_config.name if options and options.driver_config else ""
     if not wanted.source:
         point = _anonymous(destination, driver)
@@ -166,9 +165,27 @@ def _volume_mount(wanted: Mount, destination: str) -> MountPoint:
         driver=point.driver,
         anonymous=point.anonymous,
         rw=not wanted.read_only,
+        subpath=subpath,
+        volume_labels=(options.labels if options else None) or {},
+        volume_options=_driver_options(options),
         no_copy=no_copy,
         mode="z",
     )
+
+
+def _subpath(path: str) -> str:
+    clean = posixpath.normpath(path) if path else ""
+    if clean == ".." or clean.startswith(("/", "../")):
+        raise InvalidInput(
+            'invalid mount config for type "volume": subpath must be a relative path within '
+            "the volume"
+        )
+    return "" if clean == "." else clean
+
+
+def _driver_options(options: VolumeOptions | None) -> dict[str, str]:
+    config = options.driver_config if options else None
+    return (config.options if config else None) or {}
 
 
 def _tmpfs(wanted: Mount) -> tuple[str, ...]:

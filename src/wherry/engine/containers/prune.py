@@ -10,8 +10,8 @@ from wherry.engine.records import ContainerRecord
 from wherry.kit.errors import WherryError
 
 
-async def prune(engine: Engine, filters: Filters) -> ContainersPruned:
-    """Ids and bytes. Raises InvalidInput for filters that make no sense."""
+async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> ContainersPruned:
+    """Ids and bytes; `dry_run` only says which these would be. Raises InvalidInput (filters)."""
     filters.check(CONTAINERS_PRUNE)
     limits = [moment(text) for text in filters.get("until")]
     removed, freed = [], 0
@@ -23,7 +23,8 @@ async def prune(engine: Engine, filters: Filters) -> ContainersPruned:
             continue
         try:
             size, _ = await sizes(engine, record)
-            await remove(engine, record.id)
+            if not dry_run:
+                await remove(engine, record.id)
         except WherryError:
             continue  # somebody started or removed it meanwhile
         removed.append(record.id)

@@ -41,7 +41,12 @@ def _volume(engine: Engine, point: MountPoint, made: list[str]) -> str:
     try:
         return engine.volumes.inspect(point.name).path
     except NotFound:
-        volume = engine.volumes.create(point.name, anonymous=point.anonymous)
+        volume = engine.volumes.create(
+            point.name,
+            options=point.volume_options,
+            labels=point.volume_labels,
+            anonymous=point.anonymous,
+        )
         made.append(point.name)
         return volume.path
 
@@ -51,24 +56,128 @@ def populate(engine: Engine, record: ContainerRecord) -> None:
     wanted = [
         point
         for point in record.mounts
-        if point.type == "volume" and not point.no_copy and not os.listdir(point.source)
+        if point.type == "volume" and not (point.no_copy or point.subpath)
     ]
     if not wanted:
         return
-    with rootfs.opened(engine.snapshots.mounts(record.id)) as root:
+    user = f"filling {record.id}"
+    try:
         for point in wanted:
-            _copy(root, point)
+            _mount(engine, point, user)
+        empty = [point for point in wanted if not os.listdir(point.source)]
+        if empty:
+            with rootfs.opened(engine.snapshots.mounts(record.id)) as root:
+                for point in empty:
+                    _copy(engine, root, point)
+    finally:
+        engine.mounted.release(user)
 
 
-def _copy(root: int, point: MountPoint) -> None:
+def _copy(engine: Engine, root: int, point: MountPoint) -> None:
     try:
         source = open_in_root(root, point.destination, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return
     try:
-        copy_up(source, point.source)
+        with engine.volumes.filling(point.name):
+            copy_up(source, point.source)
     finally:
         os.close(source)
+
+
+def held(engine: Engine, record: ContainerRecord) -> ContainerRecord:
+    """Mount what the container's volumes stand for, before it starts; see `let_go`.
+
+    Returns the record with the paths to bind: a subpath is bound beside the container, resolved
+    within its volume. Raises NotFound (a volume or subpath is gone), InvalidInput, Unavailable.
+    """
+    points = []
+    try:
+        for number, point in enumerate(record.mounts):
+            if point.type == "volume":
+                _mount(engine, point, record.id)
+                if point.subpath:
+                    point = _bound(engine, record.id, number, point)
+            points.append(point)
+    except BaseException:
+        let_go(engine, record)
+        raise
+    return msgspec.structs.replace(record, mounts=tuple(points))
+
+
+def _mount(engine: Engine, point: MountPoint, user: str) -> None:
+    volume = engine.volumes.inspect(point.name)
+    if volume.mount is not None:
+        engine.mounted.hold(volume.path, volume.mount, user)
+
+
+def _bound(engine: Engine, id: str, number: int, point: MountPoint) -> MountPoint:
+    """With the subpath bound to a folder of the container's as its source.
+
+    A path would be resolved again when it is mounted, and another container may by then have put
+    a link there.
+    """
+    folder = f"{_subpaths(engine, id)}/{number}"
+    root = os.open(point.source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = open_in_root(root, point.subpath, os.O_PATH)
+    except OSError as error:
+        raise NotFound(
+            f"cannot access path {point.source}/{point.subpath}: {(error.strerror or '').lower()}"
+        ) from error
+    finally:
+        os.close(root)
+    try:
+        engine.mounted.hold_bound(found, folder, id)
+    finally:
+        os.close(found)
+    return msgspec.structs.replace(point, source=folder)
+
+
+def _subpaths(engine: Engine, id: str) -> str:
+    return f"{engine.settings.folders.bundle(id)}/subpaths"
+
+
+def let_go(engine: Engine, record: ContainerRecord) -> None:
+    """The container does not run any more: unmount what it alone had."""
+    engine.mounted.release(record.id)
+
+
+async def holding(engine: Engine, record: ContainerRecord) -> ContainerRecord:
+    """`held`, where there are volumes."""
+    if not _has_volumes(record):
+        return record
+    return await engine.lanes.long(held, engine, record)
+
+
+async def released(engine: Engine, record: ContainerRecord) -> None:
+    """`let_go`, where there are volumes."""
+    if _has_volumes(record):
+        await engine.lanes.files(let_go, engine, record)
+
+
+def _has_volumes(record: ContainerRecord) -> bool:
+    return any(point.type == "volume" for point in record.mounts)
+
+
+def subpath_folders(engine: Engine, id: str) -> list[str]:
+    """Where a container's subpaths are bound, or were."""
+    folder = _subpaths(engine, id)
+    return [f"{folder}/{name}" for name in os.listdir(folder)] if os.path.isdir(folder) else []
+
+
+def settle(engine: Engine) -> None:
+    """After a restart of the engine: running containers have their mounts, no others stay."""
+    paths = [volume.path for volume in engine.volumes.list() if volume.mount is not None]
+    mountable = set(paths)
+    for container in engine.containers:
+        own = subpath_folders(engine, container.id)
+        paths += own
+        if container.running:
+            used = [point.source for point in container.record.mounts if point.type == "volume"]
+            for path in (*own, *(each for each in used if each in mountable)):
+                engine.mounted.adopt(path, container.id)
+    engine.mounted.settle(paths)
 
 
 def remove_anonymous(engine: Engine, record: ContainerRecord) -> None:

@@ -10,6 +10,7 @@ from wherry.dockerapi.images import ImageDeleted, ImagesPruned
 from wherry.engine import storage
 from wherry.engine.collection import collect_blobs
 from wherry.engine.engine import Engine
+from wherry.engine.events import event
 from wherry.engine.images import init_layer
 from wherry.engine.images.catalog import Found
 from wherry.engine.images.config import image_config
@@ -20,6 +21,7 @@ from wherry.kit.errors import Conflict
 from wherry.kit.ids import short_id
 from wherry.kit.units import parse_duration
 from wherry.oci import digest as digests
+from wherry.oci.digest import Digest
 from wherry.oci.reference import Reference
 
 
@@ -116,21 +118,44 @@ def _remove_layers(engine: Engine, image: ImageRecord) -> list[str]:
     return gone
 
 
-async def prune(engine: Engine, filters: Filters) -> ImagesPruned:
-    """Dangling images, or with dangling=false all that no container uses."""
+async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> ImagesPruned:
+    """Dangling images, or with dangling=false all that no container uses.
+
+    dry_run: only say which these would be.
+    """
     filters.check(IMAGES_PRUNE)
     dangling = filters.boolean("dangling", True)
     used = {container.record.image for container in engine.containers}
     deleted: list[ImageDeleted] = []
-    freed = 0
+    freed, going = 0, set[Digest]()
     for image in engine.catalog:
         has_tags = bool(engine.catalog.tags_of(image.id))
         if image.id in used or (dangling and has_tags):
             continue
         if await _selected(engine, image, filters):
-            deleted += await _delete(engine, image)
-            freed += image.size
+            freed += _freed_by(engine, image, going)
+            going.add(image.id)
+            deleted += _would_delete(engine, image) if dry_run else await _delete(engine, image)
+    if not dry_run:
+        await engine.journal.commit([], event("image", "prune", "", {"reclaimed": str(freed)}))
     return ImagesPruned(tuple(deleted) or None, freed)
+
+
+def _would_delete(engine: Engine, image: ImageRecord) -> list[ImageDeleted]:
+    tags = [ImageDeleted(untagged=tag.familiar) for tag in engine.catalog.tags_of(image.id)]
+    return [*tags, ImageDeleted(deleted=image.id)]
+
+
+def _freed_by(engine: Engine, image: ImageRecord, going: set[Digest]) -> int:
+    """Bytes of the layers that only this image, and those that go with it, stand on."""
+    others = {
+        name
+        for each in engine.catalog
+        if each.id != image.id and each.id not in going
+        for name in each.chain
+    }
+    pairs = zip(image.chain, image.layer_sizes, strict=True)
+    return sum(size for name, size in pairs if name not in others)
 
 
 async def _selected(engine: Engine, image: ImageRecord, filters: Filters) -> bool:
