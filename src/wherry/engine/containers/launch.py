@@ -138,7 +138,7 @@ async def _abandon(
     await engine.networking.leave(container.record, places)
     await engine.networking.names.stopped(container.record)
     await _release(engine, container)
-    await volumes.released(engine, record)
+    await volumes.released(engine, container.record)
 
 
 async def _failed(engine: Engine, container: Container, error: WherryError) -> None:
