@@ -21,6 +21,7 @@ from wherry.engine.wiring import Wired
 from wherry.kit import clock
 from wherry.network import ipam
 from wherry.network.driver import Endpoint, Network, NetworkDriver, Sandbox
+from wherry.network.egress.policy import rules_of
 
 
 class Networking:
@@ -119,4 +120,6 @@ def endpoint(record: ContainerRecord, place: EndpointRecord) -> Endpoint:
         address6=place.address6,
         default_route6=place.default_route6,
         ports=publishing.bindings(record.request) if place.default_route else (),
+        container_id=record.id,
+        egress=rules_of(record.request.labels),
     )

@@ -5,7 +5,7 @@ import contextlib
 import os
 
 from wherry.content.files import FileStore
-from wherry.engine import host_facts, reattach
+from wherry.engine import egress, host_facts, reattach
 from wherry.engine.collection import collect_blobs
 from wherry.engine.engine import Engine
 from wherry.engine.events import EventBus
@@ -67,6 +67,7 @@ async def _assembled(
     journal = Journal(ledger, lanes, bus)
     id = await lanes.ledger(_engine_id, ledger)
     snapshots = await lanes.files(_snapshotter, folders.snapshots)
+    wired = wire(settings, id)
     engine = Engine(
         settings=settings,
         id=id,
@@ -82,13 +83,14 @@ async def _assembled(
         snapshots=snapshots,
         volumes=await lanes.files(LocalVolumes, folders.volumes),
         mounted=MountedVolumes(),
-        networking=Networking(journal, wire(settings, id)),
+        networking=Networking(journal, wired),
         zygotes=Zygotes(),
         workers=WorkerPool(WORKERS),
         remote=Remote(
             Settings(mirrors=settings.registry_mirrors, insecure=settings.insecure_registries)
         ),
     )
+    egress.listen(engine, wired.bridge.publisher.denied)
     await _load(engine)
     return engine
 

@@ -9,6 +9,7 @@ from wherry.network.bridge import BridgeDriver
 from wherry.network.builtin import HostDriver, NoneDriver
 from wherry.network.driver import Network, NetworkDriver, Sandbox
 from wherry.network.egress.guards import Guarded
+from wherry.network.guards_handle import Denied
 from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
@@ -29,6 +30,8 @@ class LazyPublisher:
         self._directory = directory
         self._netns_fd = netns_fd
         self._process: NetProcess | None = None
+        self.denied: list[Denied] = []
+        """Who is told of what egress rules denied."""
         self._opening = asyncio.Lock()
 
     async def process(self) -> NetProcess:
@@ -36,6 +39,7 @@ class LazyPublisher:
         async with self._opening:
             if self._process is None:
                 self._process = await NetProcess.open(self._directory, self._netns_fd)
+                self._process.guards.denied += self.denied
             return self._process
 
     async def publish(

@@ -83,6 +83,11 @@ NETWORK = (
     listing("dns-option", "Set DNS options"),
     alias("dns-opt", "dns_option"),
     listing("dns-search", "Set custom DNS search domains", read=checks.search_domain),
+    listing(
+        "egress",
+        "What the container may reach outside of its networks "
+        "(allow=HOST[:PORT],CIDR; deny=…; default=allow|deny)",
+    ),
     listing("expose", "Expose a port or a range of ports"),
     Flag("ip", "string", "IPv4 address (e.g., 172.30.100.104)", read=checks.ip_flag),
     Flag("ip6", "string", "IPv6 address (e.g., 2001:db8::33)", read=checks.ip_flag),

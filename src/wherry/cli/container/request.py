@@ -60,9 +60,16 @@ def _config(
         "WorkingDir": settings.text("workdir"),
         "Entrypoint": [settings.text("entrypoint")] if settings.given("entrypoint") else None,
         "OnBuild": None,
-        "Labels": {**environment.labels(settings.texts("label_file"), settings.texts("label"))},
+        "Labels": _labels(settings),
     }
     return {**made, **_optional(settings, bindings)}
+
+
+def _labels(settings: Settings) -> dict[str, Json]:
+    """Labels, and egress rules as one: the API has no field for them."""
+    given = environment.labels(settings.texts("label_file"), settings.texts("label"))
+    rules = " ".join(settings.texts("egress"))
+    return {**given, "wherry.egress": rules} if rules else {**given}
 
 
 def _optional(settings: Settings, bindings: list[ports.Binding]) -> dict[str, Json]:

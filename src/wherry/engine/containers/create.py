@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest
-from wherry.engine import host_facts
+from wherry.engine import egress, host_facts
 from wherry.engine.containers import (
     conflicts,
     defaults,
@@ -69,6 +69,10 @@ def _record(
     asked = defaults.resolved(asked, engine.settings.default_runtime, engine.host.cgroup)
     request = merge.merged(asked, config.config)
     _check_buildable(engine, request)
+    endpoints = _endpoints(engine, request)
+    egress.check(
+        request, (engine.networking.book.find(each.network_id).network for each in endpoints)
+    )
     id = new_id()
     request = msgspec.structs.replace(request, hostname=_hostname(engine, request, id))
     return ContainerRecord(
@@ -82,7 +86,7 @@ def _record(
         manifest=image.manifest,
         platform=config.os or "linux",
         mounts=mountpoints.resolve(request),
-        endpoints=_endpoints(engine, request),
+        endpoints=endpoints,
         runtime=request.host_config.runtime,
         cgroup=cgroup_path(request.host_config.cgroup_parent, id),
     )

@@ -72,7 +72,7 @@ def follow(
         _text(path), _addresses(before), _addresses(now), hostname=short, domain=rest
     )
     _rewrite(path, text)
-    resolved = [bool(engine.networking.names.resolved(each)) for each in (before, now)]
+    resolved = [engine.networking.names.serves(record, each) for each in (before, now)]
     if resolved[0] != resolved[1]:
         _rewrite(os.path.join(folder, "resolv.conf"), _resolv_conf(engine, record, now))
 
@@ -87,7 +87,8 @@ def _resolv_conf(
     engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord, ...]
 ) -> str:
     text = _host_resolv_conf(record)
-    return resolv.embedded_resolv_conf(text) if engine.networking.names.resolved(places) else text
+    served = engine.networking.names.serves(record, places)
+    return resolv.embedded_resolv_conf(text) if served else text
 
 
 def _host_resolv_conf(record: ContainerRecord) -> str:

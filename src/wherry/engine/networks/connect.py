@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from wherry.dockerapi.endpoints import EndpointSettings
+from wherry.engine import egress
 from wherry.engine.containers import etc_files
 from wherry.engine.containers.container import Container
 from wherry.engine.engine import Engine
@@ -36,6 +37,7 @@ async def connect(
         asked = settings or EndpointSettings()
         places.check_new(container.record, network, engine.networking.book.find)
         places.check(network, asked)
+        egress.check(container.record.request, [network.network])
         place = msgspec.structs.replace(
             places.place_in(network, asked),
             interface=places.free_link(container.record.endpoints),

@@ -8,6 +8,7 @@ from wherry.engine.records import ContainerRecord, EndpointRecord
 from wherry.kit.files import read_optional
 from wherry.network import resolv
 from wherry.network.driver import NameServer, Sandbox
+from wherry.network.egress.policy import rules_of
 from wherry.network.names import NamedEndpoint, Resolving
 
 
@@ -22,11 +23,11 @@ class Names:
         self, record: ContainerRecord, joined: Iterable[EndpointRecord], sandbox: Sandbox
     ) -> None:
         """A container is in these networks, all it has: others find it, and it finds others."""
-        listed = self.resolved(joined)
-        for place in listed:
+        everywhere = list(joined)
+        for place in self.resolved(everywhere):
             await self._tell(place.network_id, record.id, _named(record, place))
-        if listed:
-            await self._server.serve(self._resolving(record, listed), sandbox)
+        if self.serves(record, everywhere):
+            await self._server.serve(self._resolving(record, everywhere), sandbox)
         else:
             await self._server.stop(record.id)
 
@@ -45,8 +46,12 @@ class Names:
     async def stopped(self, record: ContainerRecord) -> None:
         """A container has ended: nobody finds it, and nothing answers in it."""
         await self.left(record, record.endpoints)
-        if self.resolved(record.endpoints):
+        if self.serves(record, record.endpoints):
             await self._server.stop(record.id)
+
+    def serves(self, record: ContainerRecord, given: Iterable[EndpointRecord]) -> bool:
+        """Whether a container in these places asks us: for names, or because of egress rules."""
+        return bool(self.resolved(given) or rules_of(record.request.labels))
 
     def resolved(self, given: Iterable[EndpointRecord]) -> list[EndpointRecord]:
         """Those of the places that are in networks with names."""
@@ -63,10 +68,12 @@ class Names:
         if not table:
             self._tables.pop(network, None)
 
-    def _resolving(self, record: ContainerRecord, listed: list[EndpointRecord]) -> Resolving:
+    def _resolving(self, record: ContainerRecord, everywhere: list[EndpointRecord]) -> Resolving:
         host = record.request.host_config
+        listed = self.resolved(everywhere)
         networks = [self._book.find(place.network_id).network for place in listed]
-        leads_out = not all(network.internal for network in networks)
+        joined = (self._book.find(place.network_id).network for place in everywhere)
+        leads_out = not all(network.internal for network in joined)
         return Resolving(
             container_id=record.id,
             networks=tuple((network.id, network.name) for network in networks),

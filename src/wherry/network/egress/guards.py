@@ -14,7 +14,7 @@ GRACE = 60.0
 LONGEST = 86400.0
 _ADDRESSES = 4096
 """Addresses remembered for one container."""
-WINDOW, TOLD = 10.0, 20
+WINDOW, TOLD = 30.0, 10
 """In so many seconds, so many denials of one container are told, each destination once."""
 
 Tell = Callable[[dict[str, object]], None]

@@ -14,11 +14,13 @@ range of ports behind a colon. A denial goes before an allowance; what no rule n
 """
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from wherry.kit.errors import InvalidInput
 
+LABEL = "wherry.egress"
+"""The label of a container that has its rules."""
 METADATA = ("169.254.169.254", "fd00:ec2::254")
 DNS = 53
 _LAST_PORT = 65535
@@ -53,6 +55,11 @@ class Policy(NamedTuple):
     closed: bool = False
     """Deny mode: what no rule names is denied."""
     any_name: bool = False
+
+
+def rules_of(labels: Mapping[str, str] | None) -> str:
+    """The rules in a container's labels; empty: it has none."""
+    return (labels or {}).get(LABEL, "").strip()
 
 
 def parse(text: str) -> Policy:
