@@ -60,6 +60,16 @@ def set_no_new_privileges() -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 
+def reset_signals() -> None:
+    """Default actions, also for what was ignored before Python began.
+
+    By the C library: Python's own functions make an enum of each number and handler, which in a
+    fresh child copies 150 pages of memory. What Python knows of handlers is wrong after this.
+    """
+    for number in range(1, signal.NSIG):
+        libc.signal(number, None)  # EINVAL for SIGKILL, SIGSTOP and those that libc keeps
+
+
 def set_name(name: str) -> None:
     """The name `ps` shows (comm); the kernel keeps the first 15 bytes."""
     text = ctypes.c_char_p(os.fsencode(name)[:15])
@@ -90,9 +100,9 @@ def wait_exited(pidfd: int, timeout: float) -> bool:
     return bool(poller.poll(int(timeout * 1000)))
 
 
-def read_small(path: str) -> str:
+def read_small(path: str, folder: int | None = None) -> str:
     """A file of procfs by three system calls; open() takes eight. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
     try:
         data = b""
         while chunk := os.read(descriptor, 65536):
@@ -102,21 +112,25 @@ def read_small(path: str) -> str:
     return data.decode(errors="surrogateescape")
 
 
-def stat_fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third (state) on. ProcessLookupError where none."""
+def stat_fields(pid: int, proc_fd: int | None = None) -> list[str]:
+    """The fields of /proc/PID/stat from the third (state) on. ProcessLookupError where none.
+
+    `proc_fd` is a procfs to look in, where /proc is not (or no longer) our own.
+    """
+    path = f"{pid}/stat"
     try:
-        text = read_small(f"/proc/{pid}/stat")
+        text = read_small(f"/proc/{path}" if proc_fd is None else path, proc_fd)
     except (FileNotFoundError, ProcessLookupError) as error:
         raise ProcessLookupError(errno.ESRCH, f"no process {pid}") from error
     return text[text.rindex(")") + 2 :].split()  # the name in parentheses may hold anything
 
 
-def start_time(pid: int) -> int:
+def start_time(pid: int, proc_fd: int | None = None) -> int:
     """Field 22 of /proc/PID/stat: clock ticks after boot when the process began (proc(5)).
 
     Together with `boot_id` and the pid it names a process for ever.
     """
-    return int(stat_fields(pid)[19])
+    return int(stat_fields(pid, proc_fd)[19])
 
 
 def is_running(pid: int, started: int) -> bool:

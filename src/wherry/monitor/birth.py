@@ -1,8 +1,9 @@
 """What is done in a child of the monitor: making and starting the container, execs.
 
 ```
-monitor                                child
-  │  fork ───────────────────────────►  │  mount namespace, rootfs, runtime's create
+monitor                                child (often forked before there is a launch)
+  │  launch ─────────────────────────►  │  mount namespace, rootfs
+  │  stdio ──────────────────────────►  │  runtime's create
   │ ◄── pid, start time + descriptors   │  pidfd, namespaces, netlink, oom, terminal
   │  go on (at `start`) ─────────────►  │  runtime's start
   │ ◄── {} or the error                 │  leaves
@@ -11,19 +12,20 @@ monitor                                child
 
 import contextlib
 import os
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from wherry.kit.errors import WherryError
 from wherry.linux.cgroup.directory import Directory
+from wherry.linux.cgroup.layout import Layout, detect
 from wherry.linux.cgroup.oom import OomEvents
 from wherry.linux.process import pidfd_open, start_time
 from wherry.monitor import files
-from wherry.monitor.errand import Errand, Result, run, wait_to_go_on
-from wherry.monitor.framing import Fields, Frame, send_blocking
+from wherry.monitor.choice import choose
+from wherry.monitor.errand import Errand, Orders, Result, run
+from wherry.monitor.framing import Frame
 from wherry.monitor.namespaces import attach_rootfs, detach_rootfs, netlink_inside, open_held
-from wherry.monitor.protocol import ExecLaunch, Identity, LaunchRequest
+from wherry.monitor.protocol import ExecLaunch, Fields, Identity, LaunchRequest
 from wherry.monitor.runtimes import Runtime, Started, Stdio
 
 
@@ -55,23 +57,34 @@ class Born(NamedTuple):
 class Birth:
     """A container's creation, and its start when that is asked for."""
 
-    __slots__ = ("_errand", "born")
+    __slots__ = ("_born", "_errand")
 
-    def __init__(self, request: LaunchRequest, runtime: Runtime, stdio: Stdio | None) -> None:
-        """Raises WherryError, OSError; nothing is left then."""
+    def __init__(self) -> None:
+        """Fork the child that will do it. Raises OSError."""
+        self._errand = Errand(_bear)
+        self._born: Born | None = None
 
-        def work(sock: socket.socket) -> None:
-            fields, fds = _create(request, runtime, stdio)
-            send_blocking(sock, fields, fds)
-            for fd in fds:
-                os.close(fd)
-            if wait_to_go_on(sock):
-                runtime.start()
-                send_blocking(sock, {})
+    @property
+    def born(self) -> Born:
+        """What `create` made."""
+        assert self._born is not None
+        return self._born
 
-        self._errand = Errand(work, stdio or ())
+    def expect(self, launch: Fields) -> None:
+        """Tell it the launch request, so that it begins with what needs no streams.
+
+        A child that was killed while it waited is replaced. Raises OSError.
+        """
+        if not self._errand.order({"launch": launch}):
+            self._errand.close()
+            self._errand = Errand(_bear)
+            self._errand.order({"launch": launch})
+
+    def create(self, stdio: Stdio | None) -> None:
+        """Make it; no stdio means a terminal. Raises WherryError; nothing is left then."""
+        self._errand.order({"terminal": stdio is None}, stdio or ())
         try:
-            self.born = _born(self._errand.result())
+            self._born = _born(self._errand.result())
         except (WherryError, OSError):
             self.close()
             raise
@@ -79,7 +92,8 @@ class Birth:
     def start(self) -> None:
         """Raises ProcessFailed, Conflict, …"""
         try:
-            self._errand.ask()
+            self._errand.order({"start": True})
+            self._errand.result()
         finally:
             self.close()
 
@@ -88,13 +102,44 @@ class Birth:
         self._errand.close()
 
 
-def execute(runtime: Runtime, launch: ExecLaunch, stdio: Stdio | None) -> Spawned:
-    """A further process. Raises ProcessFailed, Conflict, …"""
+class ExecErrand:
+    """A child that will run a further process in the container."""
 
-    def work() -> Result:
-        return _spawned(runtime.execute(launch, stdio))
+    __slots__ = ("_errand", "_runtime")
 
-    return _read_spawned(run(work, stdio or ()))
+    def __init__(self, runtime: Runtime) -> None:
+        """Fork it. Raises OSError."""
+        self._runtime = runtime
+        self._errand = self._fork()
+
+    def _fork(self) -> Errand:
+        runtime = self._runtime
+
+        def work(orders: Orders) -> None:
+            runtime.expect_exec()
+            order = orders.next()
+            if order is not None:
+                launch = ExecLaunch.from_fields(order.fields["exec"])
+                stdio = None if order.fields["terminal"] else _three(order.fds)
+                orders.answer(*_spawned(runtime.execute(launch, stdio)))
+
+        return Errand(work)
+
+    def execute(self, launch: ExecLaunch, stdio: Stdio | None) -> Spawned:
+        """Run it, and be done. Raises ProcessFailed, Conflict, …"""
+        try:
+            order = {"exec": launch.to_fields(), "terminal": stdio is None}
+            if not self._errand.order(order, stdio or ()):  # killed while it waited
+                self._errand.close()
+                self._errand = self._fork()
+                self._errand.order(order, stdio or ())
+            return _read_spawned(self._errand.result())
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End a child that still waits."""
+        self._errand.close()
 
 
 def apart(work: Callable[[], None]) -> None:
@@ -107,16 +152,37 @@ def apart(work: Callable[[], None]) -> None:
     run(done)
 
 
-def _create(request: LaunchRequest, runtime: Runtime, stdio: Stdio | None) -> Result:
+def _bear(orders: Orders) -> None:
+    """The child's whole life."""
+    layout = _layout()
+    order = orders.next()
+    if order is None:  # the monitor was never needed
+        return
+    request = LaunchRequest.from_fields(order.fields["launch"])
+    runtime = choose(request, layout)
+    fields, fds = _create(request, runtime, orders)
+    orders.answer(fields, fds)
+    for fd in fds:
+        os.close(fd)
+    if orders.next() is not None:
+        runtime.start()
+        orders.answer({})
+
+
+def _layout() -> Layout | None:
+    """Looked at while there is time; where it cannot be, the runtime says what is wrong."""
+    try:
+        return detect()
+    except OSError:
+        return None
+
+
+def _create(request: LaunchRequest, runtime: Runtime, orders: Orders) -> Result:
     files.prepare(request.exec_dir)
     files.write_record(request, None, os.getppid())
     attach_rootfs(request)
     try:
-        started = runtime.create(stdio)
-        fields, fds = _spawned(started)
-        more, others = _surroundings(runtime, started.pid)
-        files.write_record(request, Identity.from_fields(fields), os.getppid())
-        return fields | more, [*fds, *others]
+        return _created(request, runtime, orders)
     except (WherryError, OSError):
         with contextlib.suppress(WherryError, OSError):
             runtime.delete()
@@ -124,8 +190,29 @@ def _create(request: LaunchRequest, runtime: Runtime, stdio: Stdio | None) -> Re
         raise
 
 
+def _created(request: LaunchRequest, runtime: Runtime, orders: Orders) -> Result:
+    order = orders.next()
+    if order is None:
+        raise BrokenPipeError
+    stdio = None if order.fields["terminal"] else _three(order.fds)
+    around: list[Result] = []
+    started = runtime.create(stdio, lambda pid: around.append(_surroundings(runtime, pid)))
+    for fd in set(stdio or ()):
+        os.close(fd)
+    fields, fds = _spawned(started)
+    more, others = around[0]
+    files.write_record(request, Identity.from_fields(fields), os.getppid())
+    return fields | more, [*fds, *others]
+
+
+def _three(fds: Sequence[int]) -> Stdio:
+    stdin, stdout, stderr = fds
+    return (stdin, stdout, stderr)
+
+
 def _spawned(started: Started) -> Result:
-    fields: Fields = {"pid": started.pid, "start_time": start_time(started.pid)}
+    began = started.start_time or start_time(started.pid)
+    fields: Fields = {"pid": started.pid, "start_time": began}
     fds = [pidfd_open(started.pid)]
     if started.master >= 0:
         fields["terminal"] = True

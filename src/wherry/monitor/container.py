@@ -9,7 +9,8 @@ from typing import Any
 from wherry.kit.errors import Conflict, WherryError
 from wherry.linux.cgroup.oom import OomEvents
 from wherry.monitor import files, guard, logcompress
-from wherry.monitor.birth import Birth, apart
+from wherry.monitor.birth import Birth, Spawned, apart
+from wherry.monitor.choice import choose
 from wherry.monitor.execs import Execs
 from wherry.monitor.id_watch import IdWatch
 from wherry.monitor.log import Log
@@ -19,6 +20,7 @@ from wherry.monitor.process import Process, close_ours, close_theirs, make_pipes
 from wherry.monitor.protocol import Exit, LaunchRequest
 from wherry.monitor.reaper import Reaper, exit_code
 from wherry.monitor.runtimes import Runtime
+from wherry.monitor.runtimes import Stdio as Streams
 from wherry.monitor.stdio import Stdio
 
 GRACE = 2.0
@@ -39,15 +41,16 @@ class Container:
     )  # fmt: skip
 
     def __init__(
-        self, loop: Loop, reaper: Reaper, request: LaunchRequest, runtime: Runtime, tell: Tell
+        self, loop: Loop, reaper: Reaper, request: LaunchRequest, birth: Birth, tell: Tell
     ) -> None:
+        runtime: Runtime = choose(request)
         self._loop = loop
         self._reaper = reaper
         self._runtime = runtime
         self._tell = tell
         self._guard = 0
         self._helpers: set[int] = set()  # children of ours that are not the container's
-        self._birth: Birth | None = None
+        self._birth: Birth | None = birth
         self._ids: IdWatch | None = None
         self.request = request
         self.execs = Execs(loop, reaper, runtime, request.exec_dir, tell)
@@ -96,9 +99,16 @@ class Container:
         else:
             self.running().kill(number)
 
+    def _create(self, stdio: Streams | None) -> Spawned:
+        """Raises WherryError, OSError; there is no child then."""
+        birth, self._birth = self._birth, None
+        assert birth is not None
+        birth.create(stdio)
+        self._birth = birth
+        return birth.born.init
+
     def _terminal(self) -> Process:
-        self._birth = Birth(self.request, self._runtime, None)
-        init = self._birth.born.init
+        init = self._create(None)
         if self.request.console_size != (0, 0):
             resize(init.master, *self.request.console_size)
         process = Process(init, self._stdio())
@@ -108,13 +118,13 @@ class Container:
     def _piped(self) -> Process:
         pipes = make_pipes(stdin=self.request.open_stdin)
         try:
-            self._birth = Birth(self.request, self._runtime, pipes.theirs)
+            init = self._create(pipes.theirs)
         except BaseException:
             close_ours(pipes)
             raise
         finally:
             close_theirs(pipes)
-        process = Process(self._birth.born.init, self._stdio())
+        process = Process(init, self._stdio())
         process.stdio.open(pipes.ours, pipes.stdin)
         return process
 
@@ -159,6 +169,7 @@ class Container:
         finished = time.time_ns()
         stdio = self.running().stdio
         self.phase = "stopping"
+        self.execs.close()
         if not self.request.own_pid_namespace:
             self._end_the_others()
         stdio.ended()

@@ -1,5 +1,6 @@
 """Further processes in the container."""
 
+import contextlib
 import re
 import socket
 import time
@@ -7,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wherry.kit.errors import Conflict, InvalidInput, NotFound
-from wherry.monitor.birth import execute
+from wherry.monitor.birth import ExecErrand, Spawned
 from wherry.monitor.client import Client
 from wherry.monitor.files import write_exec_exit
 from wherry.monitor.loop import Loop
@@ -15,10 +16,16 @@ from wherry.monitor.process import Pipes, Process, close_ours, close_theirs, mak
 from wherry.monitor.protocol import AttachOptions, ExecLaunch, Exit
 from wherry.monitor.reaper import Reaper, exit_code
 from wherry.monitor.runtimes import Runtime
+from wherry.monitor.runtimes import Stdio as Streams
 from wherry.monitor.stdio import Stdio
 
 GRACE = 2.0
 """Seconds for output that a process left behind still sends after the exec itself has ended."""
+
+READY = 5.0
+"""Seconds that a child waits for the next exec: it holds memory of its own."""
+QUIET = 0.02
+"""Seconds after an exec until the next child is forked, so that it holds up nobody."""
 
 Tell = Callable[[dict[str, Any]], None]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
@@ -27,7 +34,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 class Execs:
     """Starts them, knows them until their last client has gone."""
 
-    __slots__ = ("_exec_dir", "_loop", "_processes", "_reaper", "_runtime", "_tell")
+    __slots__ = ("_closed", "_exec_dir", "_loop", "_processes", "_reaper", "_runtime", "_tell",
+                 "_waiting")  # fmt: skip
 
     def __init__(
         self, loop: Loop, reaper: Reaper, runtime: Runtime, exec_dir: str, tell: Tell
@@ -38,6 +46,37 @@ class Execs:
         self._exec_dir = exec_dir
         self._tell = tell
         self._processes: dict[str, Process] = {}
+        self._waiting: ExecErrand | None = None
+        self._closed = False
+
+    def expect(self) -> None:
+        """There will be an exec soon: what can be done before it is known is done meanwhile."""
+        if self._waiting is None:
+            waiting = self._waiting = ExecErrand(self._runtime)
+            self._loop.later(READY, lambda: self._forget(waiting))
+
+    def close(self) -> None:
+        """No more execs."""
+        self._closed = True
+        if self._waiting is not None:
+            self._forget(self._waiting)
+
+    def _forget(self, errand: ExecErrand) -> None:
+        if self._waiting is errand:
+            errand.close()
+            self._waiting = None
+
+    def _execute(self, launch: ExecLaunch, stdio: Streams | None) -> Spawned:
+        errand = self._waiting or ExecErrand(self._runtime)
+        self._waiting = None
+        self._loop.later(QUIET, self._expect_again)
+        return errand.execute(launch, stdio)
+
+    def _expect_again(self) -> None:
+        """Who has run one often runs another. Without a fork the next one is only slower."""
+        if not self._closed:
+            with contextlib.suppress(OSError):
+                self.expect()
 
     def launch(self, launch: ExecLaunch, sock: socket.socket | None) -> Process:
         """Start one. Raises ProcessFailed, Conflict, InvalidInput; the socket is then untouched."""
@@ -69,7 +108,7 @@ class Execs:
         return list(self._processes)
 
     def _terminal(self, launch: ExecLaunch) -> Process:
-        started = execute(self._runtime, launch, None)
+        started = self._execute(launch, None)
         if launch.console_size != (0, 0):
             resize(started.master, *launch.console_size)
         process = Process(started, Stdio(self._loop, None, tty=True, once=True))
@@ -82,7 +121,7 @@ class Execs:
             stdin=launch.open_stdin, stdout=wanted.stdout, stderr=wanted.stderr
         )
         try:
-            started = execute(self._runtime, launch, pipes.theirs)
+            started = self._execute(launch, pipes.theirs)
         except BaseException:
             close_ours(pipes)
             raise

@@ -9,9 +9,14 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
 
-from wherry.kit.errors import Conflict, Corrupt, Unavailable, WherryError
+from wherry.kit.errors import Corrupt, Unavailable, WherryError
 from wherry.kit.files import read_optional
-from wherry.linux.process import boot_id, is_running
+from wherry.linux.process import (
+    boot_id,
+    is_running,
+    open_checked,
+    wait_exited,
+)
 from wherry.monitor import failure, files
 from wherry.monitor.failure import MonitorGone
 from wherry.monitor.framing import Frame
@@ -100,6 +105,11 @@ class MonitorHandle:
         fds = [] if sock is None else [sock]
         reply = await self._ask("exec", {"exec": launch.to_fields()}, fds)
         return Identity.from_fields(reply.fields["ok"])
+
+    def expect_exec(self) -> None:
+        """Have the monitor get ready for an exec. Nobody is told whether it could."""
+        with contextlib.suppress(MonitorGone):
+            self._wire.send({"do": "expect_exec"})
 
     async def resize(self, columns: int, rows: int, exec_id: str | None = None) -> None:
         """Set the size of a terminal. Raises Conflict, NotFound, InvalidInput."""
@@ -192,14 +202,14 @@ class MonitorHandle:
         if "hello" in fields:
             self.hello = fields["hello"]
             _settle(self._greeted, None)
-        elif "id" in fields:
+        elif fields.get("id") is not None:
             self._replied(frame)
         elif fields.get("event") == "created":
             init = Identity.from_fields(self.hello["init"])
             _settle(self._creation, Created(init, *frame.fds))
         elif fields.get("event") == "failed":
             _fail(self._creation, failure.from_fields(fields["error"]))
-        else:
+        elif "event" in fields:
             self._event(fields)
 
     def _replied(self, frame: Frame) -> None:
@@ -283,7 +293,8 @@ async def clean(zygote: Zygote, request: LaunchRequest) -> None:
 async def reattach(exec_dir: str) -> MonitorHandle | Exited | Lost:
     """Find the monitor of an earlier daemon's container, or what became of it.
 
-    Raises Corrupt for files that cannot be read, Unavailable for a monitor of a later version.
+    A monitor that neither answers nor leaves is ended. Raises Corrupt for files that cannot be
+    read, Unavailable for a monitor of a later version.
     """
     record = files.read_record(exec_dir)
     request = record.request if record else None
@@ -302,16 +313,20 @@ async def reattach(exec_dir: str) -> MonitorHandle | Exited | Lost:
             lost = Lost(KILLED, request)
             return _result(exec_dir, request) or lost
         await asyncio.sleep(0.05)
-    if record.init is None:
-        _kill_with_children(record.monitor)
-        return Lost("the container was never made: its runtime hung", request)
-    raise Conflict(f"the monitor in {exec_dir} (process {record.monitor.pid}) does not answer")
+    return _end_silent(record.monitor, request, made=record.init is not None)
 
 
-def _kill_with_children(monitor: Identity) -> None:
-    """A monitor that hangs while it makes its container, and what it runs for that."""
+def _end_silent(monitor: Identity, request: LaunchRequest | None, *, made: bool) -> Lost:
+    """One that hangs holds up no engine: it is ended, with what it runs and its container."""
     with contextlib.suppress(ProcessLookupError):  # it has just ended
-        os.killpg(monitor.pid, signal.SIGKILL)
+        pidfd = open_checked(monitor.pid, monitor.start_time)
+        try:
+            os.killpg(monitor.pid, signal.SIGKILL)
+            wait_exited(pidfd, LEAVING)
+        finally:
+            os.close(pidfd)
+    reason = "its monitor hung" if made else "it was never made: its runtime hung"
+    return Lost(f"the container was ended: {reason}", request)
 
 
 async def _greet(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from wherry.kit.errors import WherryError
 from wherry.linux.process import become_subreaper, set_name
 from wherry.monitor import failure, files
-from wherry.monitor.choice import choose
+from wherry.monitor.birth import Birth
 from wherry.monitor.container import Container
 from wherry.monitor.loop import Loop
 from wherry.monitor.protocol import LaunchRequest
@@ -23,6 +23,7 @@ class Ready(NamedTuple):
 
     loop: Loop
     reaper: Reaper
+    birth: Birth
 
 
 def get_ready() -> Ready:
@@ -30,16 +31,18 @@ def get_ready() -> Ready:
     os.setsid()
     os.umask(0o022)
     become_subreaper()
-    ready = Ready(Loop(), Reaper())
-    _handle_signals(*ready)
+    birth = Birth()  # before there are signal handlers and the loop's descriptors
+    ready = Ready(Loop(), Reaper(), birth)
+    _handle_signals(ready.loop, ready.reaper)
     return ready
 
 
 def run(request: LaunchRequest, sock: socket.socket, ready: Ready) -> None:
     """Be the container's monitor until it has ended and all is told; `sock` leads to the daemon."""
+    ready.birth.expect(request.to_fields())
     set_name(f"wherry:{request.container_id[:8]}")
     _show_stack_on_signal(request.exec_dir)
-    Session(ready.loop, ready.reaper, request).run(sock)
+    Session(ready, request).run(sock)
 
 
 class Session:
@@ -47,9 +50,9 @@ class Session:
 
     __slots__ = ("_container", "_loop", "_requests", "_server")
 
-    def __init__(self, loop: Loop, reaper: Reaper, request: LaunchRequest) -> None:
-        self._loop = loop
-        self._container = Container(loop, reaper, request, choose(request), self._tell)
+    def __init__(self, ready: Ready, request: LaunchRequest) -> None:
+        self._loop = loop = ready.loop
+        self._container = Container(loop, ready.reaper, request, ready.birth, self._tell)
         self._container.on_gone = loop.stop
         self._requests = Requests(loop, self._container)
         self._server = Server(loop, self._requests.handle, self._requests.hello)

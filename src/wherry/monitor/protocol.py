@@ -11,10 +11,10 @@ daemon                       zygote                    monitor
   │ ◄─────────────────────────────────── end of file    │  all is cleaned up, the process leaves
 ```
 
-Requests are named in `do`: start, attach, exec, resize, kill, descriptors, log_open, log_wait,
-log_close. Frames carry the descriptors they name (see `framing`). Fields are only ever added: a
-reader ignores what it does not know and has a default for what an older writer leaves out. The
-name `slot` in a launch is kept for parked slots.
+Requests are named in `do`: start, attach, exec, expect_exec, resize, kill, descriptors, log_open,
+log_wait, log_close. Frames carry the descriptors they name (see `framing`). Fields are only ever
+added: a reader ignores what it does not know and has a default for what an older writer leaves out.
+The name `slot` in a launch is kept for parked slots.
 """
 
 import base64

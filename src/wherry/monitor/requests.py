@@ -28,6 +28,7 @@ class Requests:
             "start": self._start,
             "attach": self._attach,
             "exec": self._exec,
+            "expect_exec": self._expect_exec,
             "resize": self._resize,
             "kill": self._kill,
             "descriptors": self._descriptors,
@@ -95,6 +96,11 @@ class Requests:
                 sock.close()
             raise
         answer({"ok": process.identity._asdict()})
+
+    def _expect_exec(self, _fields: Fields, _fds: list[int], answer: Answer) -> None:
+        if self._container.phase == "running":
+            self._container.execs.expect()
+        answer({"ok": {}})
 
     def _resize(self, fields: Fields, _fds: list[int], answer: Answer) -> None:
         self._process(fields).resize(int(fields["columns"]), int(fields["rows"]))

@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from wherry.kit.errors import Internal, Unavailable
@@ -15,13 +15,18 @@ from wherry.monitor.oom import watch_process
 from wherry.monitor.protocol import ExecLaunch, LaunchRequest
 
 Stdio = tuple[int, int, int]
+Meanwhile = Callable[[int], None]
 
 
 class Started(NamedTuple):
-    """A new process: its pid as we see it, and its terminal's master where it has one."""
+    """A new process: its pid as we see it, and its terminal's master where it has one.
+
+    `start_time` is 0 where it has still to be looked up.
+    """
 
     pid: int
     master: int = -1
+    start_time: int = 0
 
 
 class Runtime(Protocol):
@@ -30,14 +35,20 @@ class Runtime(Protocol):
     dies_with_us: bool
     """Whether the container ends by itself when the monitor is killed."""
 
-    def create(self, stdio: Stdio | None) -> Started:
-        """Make the container up to the point of start; no stdio means a terminal."""
+    def create(self, stdio: Stdio | None, meanwhile: Meanwhile) -> Started:
+        """Make the container up to the point of start; no stdio means a terminal.
+
+        `meanwhile` is called with init's pid as soon as its namespaces can be looked at.
+        """
 
     def start(self) -> None:
         """Let the container's program begin."""
 
+    def expect_exec(self) -> None:
+        """`execute` will be called: look up now what is known now."""
+
     def execute(self, launch: ExecLaunch, stdio: Stdio | None) -> Started:
-        """A further process in the container."""
+        """A further process in the container, our parent's child. We may be inside after it."""
 
     def kill(self, number: int, *, everyone: bool) -> None:
         """A signal to init, or to all processes."""
@@ -62,15 +73,20 @@ class CommandLine:
         self._id = request.container_id
         self._log = f"{request.exec_dir}/runtime.log"
 
-    def create(self, stdio: Stdio | None) -> Started:
+    def create(self, stdio: Stdio | None, meanwhile: Meanwhile) -> Started:
         pid_file = f"{self._request.exec_dir}/init.pid"
         options = ["create", "--bundle", self._request.bundle, "--pid-file", pid_file]
         if self._request.no_pivot:
             options.append("--no-pivot")
-        return self._started(options, [self._id], pid_file, stdio)
+        started = self._started(options, [self._id], pid_file, stdio)
+        meanwhile(started.pid)
+        return started
 
     def start(self) -> None:
         self._run(["start", self._id])
+
+    def expect_exec(self) -> None:
+        """The program looks for itself."""
 
     def execute(self, launch: ExecLaunch, stdio: Stdio | None) -> Started:
         folder = f"{self._request.exec_dir}/exec"

@@ -94,8 +94,8 @@ def _wait_for_launch(launches: socket.socket) -> NoReturn:
     status = 1
     try:
         _restore_signals()
-        set_name("wherry-parked")
         ready = main.get_ready()
+        set_name("wherry-parked")
         request = _receive(launches)
         launches.close()
         if request is None:  # the zygote has ended

@@ -10,7 +10,7 @@ from wherry.kit import clock
 from wherry.kit.errors import Internal, InvalidInput
 from wherry.kit.files import write_atomic
 from wherry.linux import namespace, process
-from wherry.runtime import handshake, stage, state
+from wherry.runtime import exec_state, handshake, stage, state
 from wherry.runtime.cgroups.placement import (
     Placement,
     clone_descriptor,
@@ -18,7 +18,7 @@ from wherry.runtime.cgroups.placement import (
 )
 from wherry.runtime.cgroups.state import to_state
 from wherry.runtime.errors import from_os_error
-from wherry.runtime.filters import prepare_filters, send_filters
+from wherry.runtime.filters import compile_filters, connected, send_filters
 from wherry.runtime.handshake import Channel, PeerGone
 from wherry.runtime.hooks import run_hooks
 from wherry.runtime.idmaps import write_maps
@@ -76,6 +76,8 @@ class _Birth(NamedTuple):
     first_pid: int
     is_init: bool
     """Whether it is no stage but init, and a child of our parent."""
+    early: bool
+    """Whether it was forked before its cgroups were made."""
 
 
 def _create_in(request: CreateRequest, spec: Spec, bundle: str, folder: str) -> State:
@@ -87,13 +89,16 @@ def _create_in(request: CreateRequest, spec: Spec, bundle: str, folder: str) -> 
         rootless=rootless or os.geteuid() != 0,
         layout=request.layout,
     )
-    for warning in placed.create(for_setup(spec.linux.resources)):
-        request.warn(warning)
     try:
         return _fork(request, spec, bundle, folder, placed, rootless)
     except BaseException:
         placed.remove()
         raise
+
+
+def _make_groups(request: CreateRequest, spec: Spec, placed: Placement) -> None:
+    for warning in placed.create(for_setup(spec.linux.resources)):
+        request.warn(warning)
 
 
 def for_setup(resources: Resources) -> Resources:
@@ -104,17 +109,20 @@ def for_setup(resources: Resources) -> Resources:
 def _fork(
     request: CreateRequest, spec: Spec, bundle: str, folder: str, placed: Placement, rootless: bool
 ) -> State:
+    direct = request.for_parent and can_be_first(spec.linux)
+    early = direct and placed.version != 2  # there it is cloned into its group
+    if not early:
+        _make_groups(request, spec, placed)
     listener = _listen(folder)
     ours, theirs = handshake.pair()
     try:
-        launch = stage.Launch(request, spec, bundle, theirs, listener, rootless, placed)
-        direct = request.for_parent and can_be_first(spec.linux)
+        launch = stage.Launch(request, spec, bundle, theirs, listener, rootless, placed, early)
         pid = fork_into(placed, _flags_of_init(spec) if direct else 0)
         if pid == 0:
             (stage.run_as_init if direct else stage.run)(launch)
         theirs.close()
         listener.close()
-        birth = _Birth(request, spec, bundle, folder, placed, rootless, ours, pid, direct)
+        birth = _Birth(request, spec, bundle, folder, placed, rootless, ours, pid, direct, early)
         return _raise_up(birth)
     finally:
         ours.close()
@@ -126,9 +134,9 @@ def _flags_of_init(spec: Spec) -> int:
     return namespace.CLONE_PARENT | (new_flags(spec.linux) & namespace.CLONE_NEWPID)
 
 
-def fork_into(placed: Placement, flags: int = 0) -> int:
+def fork_into(placed: Placement, flags: int = 0, below: str = "", beside: int | None = None) -> int:
     """fork(2), on cgroup v2 right into the group; elsewhere the child has to join by itself."""
-    group = clone_descriptor(placed)
+    group = clone_descriptor(placed, below, beside)
     if group is None:
         return namespace.fork(flags)
     try:
@@ -159,11 +167,11 @@ def _listen(folder: str) -> socket.socket:
 
 def _raise_up(birth: _Birth) -> State:
     """From the fork to `ready`; on an error every child is gone before it is raised."""
-    pidfd: int | None = None
-    pid = 0
+    pid = birth.first_pid if birth.is_init else 0
+    pidfd = process.pidfd_open(pid) if pid else None
     try:
         pid = _await_birth(birth)
-        pidfd = process.pidfd_open(pid)
+        pidfd = pidfd or process.pidfd_open(pid)
         return _bring_up(birth, pid)
     except BaseException:
         _end(birth, pidfd, pid)
@@ -175,6 +183,9 @@ def _raise_up(birth: _Birth) -> State:
 
 def _await_birth(birth: _Birth) -> int:
     """Serve the stage until it has forked init; init's pid as we see it."""
+    if birth.early:
+        _make_groups(birth.request, birth.spec, birth.placed)
+        birth.channel.send("placed")
     if birth.is_init:
         return birth.first_pid
     linux = birth.spec.linux
@@ -205,13 +216,15 @@ def _bring_up(birth: _Birth, pid: int) -> State:
     if spec.linux.resources.pids == 1:
         birth.placed.apply(Resources(pids=1))
     record = _record(birth, pid)
-    filters = prepare_filters(spec.linux.seccomp, spec.annotations, request.filter_cache)
+    filters = compile_filters(spec.linux.seccomp, spec.annotations, request.filter_cache)
     _expect(birth, "mounted")
     document = state.describe(record, CREATING).to_json()
     run_hooks("prestart", spec.hooks.prestart, document)
     run_hooks("createRuntime", spec.hooks.create_runtime, document)
     birth.channel.send("proceed", state=document)
-    send_filters(birth.channel, filters)
+    send_filters(birth.channel, connected(filters))
+    exec_state.save(birth.folder, exec_state.of(spec, filters))
+    request.meanwhile(pid, birth.placed)
     _expect(birth, "ready")
     state.save(birth.folder, record)
     if request.pid_file:

@@ -29,23 +29,36 @@ class Filters(NamedTuple):
     metadata: str = ""
 
 
-def prepare_filters(
+class Compiled(NamedTuple):
+    """The same before the listener is connected; `listener_path` is empty where there is none."""
+
+    programs: tuple[tuple[bytes, int], ...] = ()
+    listener_path: str = ""
+    metadata: str = ""
+
+
+def compile_filters(
     profile: dict[str, object] | None, annotations: tuple[tuple[str, str], ...], cache: str = ""
-) -> Filters:
+) -> Compiled:
     """Compile what a configuration asks for, or find it in the cache's folder.
 
     Raises InvalidInput, Unsupported.
     """
     programs: list[tuple[bytes, int]] = []
-    listener, metadata = None, ""
+    path = metadata = ""
     if profile is not None:
         programs.append(compiled(cache, profile, lambda: _compile(profile)))
-        path, metadata = profile.get("listenerPath"), str(profile.get("listenerMetadata") or "")
-        if path:
-            listener = _connect(str(path))
+        path = str(profile.get("listenerPath") or "")
+        metadata = str(profile.get("listenerMetadata") or "")
     if dict(annotations).get(ONE_ID) == "true":
         programs.append((_one_id_program(profile), 0))
-    return Filters(tuple(programs), listener, metadata)
+    return Compiled(tuple(programs), path, metadata)
+
+
+def connected(filters: Compiled) -> Filters:
+    """With the listener, where one is wanted. Raises InvalidInput where nobody listens."""
+    path = filters.listener_path
+    return Filters(filters.programs, _connect(path) if path else None, filters.metadata)
 
 
 def _compile(profile: dict[str, object]) -> tuple[bytes, int]:

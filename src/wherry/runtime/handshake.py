@@ -26,9 +26,10 @@ caller (monitor, program)         stage                           init (PID 1)
 
 Where nothing is mapped and no pid namespace is joined, and the caller is itself a child that
 leaves (`CreateRequest.for_parent`), stage and init are one process: it is cloned into the pid
-namespace as a child of the caller's parent, and there is no `born`.
+namespace as a child of the caller's parent, and there is no `born`. But on cgroup v2 it is forked
+before the cgroup is made, and waits for `placed` before it joins.
 
-An exec is the same without the middle: `born`, `proceed`, then end of file when execve has
+An exec is the same without the middle: `born`, `executing`, then end of file when execve has
 closed the socket, or `error`. At any point a child may send `error` and exit; a child that
 vanishes is seen as end of file. Each message is one packet of JSON; the filters (their BPF
 programs) follow as `filters.send_filters` writes them.

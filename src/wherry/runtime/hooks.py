@@ -86,9 +86,7 @@ def _become(path: str, args: tuple[str, ...], env: dict[str, str], stdin: int, o
 
 def restore_signals() -> None:
     """Default actions and an empty mask: Python ignores SIGPIPE and SIGXFSZ, exec keeps that."""
-    for number in signal.valid_signals():
-        if signal.getsignal(number) not in (signal.SIG_DFL, None):  # Python's own table: no call
-            signal.signal(number, signal.SIG_DFL)
+    process.reset_signals()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+from collections.abc import Iterable
 
 from wherry.kit.errors import InvalidInput, NotFound
 from wherry.linux import namespace, process
@@ -66,14 +67,14 @@ def open_namespace(entry: Namespace) -> int:
     return descriptor
 
 
-def join_container(linux: Linux, pidfd: int, pid: int) -> bool:
-    """Join all namespaces of a container's init; whether a user namespace was among them.
+def join_container(kinds: Iterable[str], pidfd: int, pid: int) -> bool:
+    """Join a container's init in namespaces of these kinds; whether in another user namespace.
 
     The pidfd keeps it from being another process. Raises OSError, ProcessLookupError.
     """
     flags = 0
-    for entry in linux.namespaces:
-        flags |= FLAGS[entry.kind]
+    for kind in kinds:
+        flags |= FLAGS[kind]
     if flags & CLONE_NEWUSER and _is_ours("user", pid):
         flags &= ~CLONE_NEWUSER  # joining the own user namespace is EINVAL
     namespace.join_process(pidfd, pid, flags)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from wherry.kit.errors import InvalidInput
 from wherry.linux.cgroup.layout import Layout
+from wherry.runtime.cgroups.placement import Placement
 from wherry.runtime.spec_types import Process
 
 _ID = re.compile(r"[A-Za-z0-9_+.-]{1,1024}")
@@ -14,6 +15,11 @@ _ID = re.compile(r"[A-Za-z0-9_+.-]{1,1024}")
 def ignore_warning(text: str) -> None:
     """Where warnings go when nobody wants them."""
     del text
+
+
+def ignore_birth(pid: int, placed: Placement) -> None:
+    """For callers that have nothing to do meanwhile."""
+    del pid, placed
 
 
 class CreateRequest(NamedTuple):
@@ -25,7 +31,8 @@ class CreateRequest(NamedTuple):
     to the caller's, who then has to be a subreaper; `for_parent` says that the caller is a child
     that leaves, and init may at once become a child of its parent; `layout` spares reading the
     cgroup layout anew, `filter_cache` (a folder of ours alone) compiling a seccomp profile that was
-    seen before.
+    seen before. `meanwhile` is called with init's pid once its namespaces are there: the caller's
+    own work, done while init does its.
     """
 
     container_id: str
@@ -41,6 +48,7 @@ class CreateRequest(NamedTuple):
     new_keyring: bool = True
     layout: Layout | None = None
     filter_cache: str = ""
+    meanwhile: Callable[[int, Placement], None] = ignore_birth
     warn: Callable[[str], None] = ignore_warning
 
 
@@ -60,6 +68,7 @@ class ExecRequest(NamedTuple):
     preserve_fds: int = 0
     cgroup: str | None = None
     die_with_parent: bool = False
+    for_parent: bool = False
     ignore_paused: bool = False
     one_id: bool = False
     filter_cache: str = ""

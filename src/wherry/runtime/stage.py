@@ -40,6 +40,8 @@ class Launch(NamedTuple):
     rootless: bool
     """Whether the caller is in a user namespace: no mknod."""
     placed: Placement
+    early: bool
+    """Whether the caller still makes the cgroups, and says `placed` when they are there."""
 
 
 def run(launch: Launch) -> NoReturn:
@@ -93,9 +95,11 @@ def _leave(launch: Launch, made: int) -> Sources:
     if spec.process.oom_score_adj is not None:
         settings.set_oom_score(proc_fd, spec.process.oom_score_adj)
     settings.raise_hard_limits(spec.process.rlimits)
+    sources = _open_sources(launch) if _may_mount() else None
+    if launch.early:
+        launch.channel.expect("placed")
     if launch.placed.version == 1:  # on v2 we were cloned into it
         launch.placed.join(None)
-    sources = _open_sources(launch) if _may_mount() else None
     join_by_path(linux)
     if new_flags(linux) & CLONE_NEWUSER:
         make_user_namespace(launch.channel, proc_fd)

@@ -8,7 +8,7 @@ import pytest
 
 from wherry.kit.errors import Conflict, NotFound
 from wherry.monitor.failure import ProcessFailed
-from wherry.monitor.files import read_exec_exit
+from wherry.monitor.files import read_exec_exit, read_record
 from wherry.monitor.handle import MonitorHandle
 from wherry.monitor.protocol import AttachOptions, ExecLaunch, Exit
 
@@ -119,3 +119,40 @@ async def test_exec_ends_with_the_container(box: Box) -> None:
     await client.rest()
     assert (await exec_exit(handle, "e1")).code == 137
     assert (await handle.wait_exit()).code == 137
+
+
+def _children(pid: int) -> set[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return {int(child) for child in file.read().split()}
+
+
+async def test_a_child_waits_for_the_next_one_and_may_be_killed(box: Box) -> None:
+    handle = await box.run("sleep", "1000")
+    init, monitor = handle.hello["init"]["pid"], _monitor(handle)
+    handle.expect_exec()
+    await until(lambda: len(_children(monitor) - {init}) == 1)
+    (waiting,) = _children(monitor) - {init}
+    os.kill(waiting, 9)
+    await until(lambda: not os.path.exists(f"/proc/{waiting}"))
+    client = await execute(handle, "e1", "echo", "one")
+    assert demultiplex(await client.rest())[1] == b"one\n"
+    await until(lambda: len(_children(monitor) - {init}) == 1)  # the next one
+    client = await execute(handle, "e2", "echo", "two")
+    assert demultiplex(await client.rest())[1] == b"two\n"
+
+
+async def test_nothing_of_it_outlives_the_container(box: Box) -> None:
+    handle = await box.run("sleep", "1000")
+    init, monitor = handle.hello["init"]["pid"], _monitor(handle)
+    handle.expect_exec()
+    await until(lambda: len(_children(monitor) - {init}) == 1)
+    (waiting,) = _children(monitor) - {init}
+    await handle.kill(9)
+    await handle.wait_gone()
+    await until(lambda: not os.path.exists(f"/proc/{waiting}"))
+
+
+def _monitor(handle: MonitorHandle) -> int:
+    record = read_record(handle.exec_dir)
+    assert record is not None
+    return record.monitor.pid

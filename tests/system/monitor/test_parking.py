@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from wherry.linux.process import stat_fields
 from wherry.monitor.files import read_record
 from wherry.monitor.parking import MOST
 from wherry.monitor.zygote_handle import Zygote, start
@@ -17,8 +18,13 @@ pytestmark = pytest.mark.root
 
 def parked(zygote: Zygote) -> list[int]:
     """Children of the zygote that have no container yet."""
-    with open(f"/proc/{zygote.pid}/task/{zygote.pid}/children") as file:
-        return [pid for pid in map(int, file.read().split()) if _name(pid) == "wherry-parked"]
+    return [pid for pid in children(zygote.pid) if _name(pid) == "wherry-parked"]
+
+
+def children(pid: int) -> list[int]:
+    """The direct ones."""
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def _name(pid: int) -> str:
@@ -61,12 +67,25 @@ async def test_a_killed_one_does_no_harm(box: Box, zygote: Zygote) -> None:
     await handle.wait_gone()
 
 
+async def test_its_killed_child_does_no_harm(box: Box, zygote: Zygote) -> None:
+    await until(lambda: len(parked(zygote)) == MOST)
+    await until(lambda: all(children(pid) for pid in parked(zygote)))
+    for child in [child for pid in parked(zygote) for child in children(pid)]:
+        os.kill(child, signal.SIGKILL)
+        await until(lambda child=child: stat_fields(child)[0] == "Z")  # type: ignore[misc]
+    handle = await box.run("true")
+    assert (await handle.wait_exit()).code == 0
+    await handle.wait_gone()
+
+
 async def test_it_holds_no_more_than_its_socket() -> None:
     zygote = await start()
     try:
         await until(lambda: len(parked(zygote)) == MOST)
-        for pid in parked(zygote):  # its own, the loop's, and the two of the signals' pipe
-            await until(lambda pid=pid: len(os.listdir(f"/proc/{pid}/fd")) == 3 + 4)  # type: ignore[misc]
+        for pid in parked(zygote):  # its child's, the loop's, and the two of the signals' pipe
+            await until(lambda pid=pid: len(os.listdir(f"/proc/{pid}/fd")) == 3 + 5)  # type: ignore[misc]
+            for child in children(pid):
+                await until(lambda pid=child: len(os.listdir(f"/proc/{pid}/fd")) == 3 + 1)  # type: ignore[misc]
     finally:
         await zygote.stop()
 

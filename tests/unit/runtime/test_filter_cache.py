@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wherry.runtime.filter_cache import Compiled, compiled
-from wherry.runtime.filters import prepare_filters
+from wherry.runtime.filters import compile_filters
 
 ALLOW: dict[str, object] = {"defaultAction": "SCMP_ACT_ALLOW"}
 
@@ -32,6 +32,6 @@ def test_a_broken_or_foreign_file_is_a_miss(tmp_path: Path) -> None:
 
 
 def test_filters_are_the_same_from_the_cache(tmp_path: Path) -> None:
-    fresh = prepare_filters(ALLOW, ())
+    fresh = compile_filters(ALLOW, ())
     for _ in range(2):
-        assert prepare_filters(ALLOW, (), str(tmp_path)) == fresh
+        assert compile_filters(ALLOW, (), str(tmp_path)) == fresh

@@ -37,9 +37,10 @@ class ExecConnection(Hijacked, Protocol):
 async def create(engine: Engine, ref: str, request: ExecCreateRequest) -> str:
     """The new exec's id. Raises Conflict where the container does not run."""
     container = engine.containers.find(ref)
-    _running(container)
+    monitor = _running(container)
     if not request.cmd:
         raise InvalidInput("No exec command specified")
+    monitor.expect_exec()
     made = Exec(new_id(), container.id, request)
     engine.execs.add(container, made)
     command = " ".join(request.cmd)

@@ -78,15 +78,14 @@ def _run_detached(arguments: Arguments, request: ExecRequest) -> int:
 def _run_attached(arguments: Arguments, request: ExecRequest) -> int:
     if arguments.has("console-socket"):
         with connect_console(arguments.value("console-socket")) as sock:
-            return foreground.wait(
-                lifecycle.execute(request._replace(console_socket=sock.fileno()))
-            )
+            made = lifecycle.execute(request._replace(console_socket=sock.fileno()))
+            return foreground.wait(made.pid)
     if not request.process.terminal:
-        return foreground.wait(lifecycle.execute(request))
+        return foreground.wait(lifecycle.execute(request).pid)
     terminal = foreground.Terminal()
-    pid = lifecycle.execute(request._replace(console_socket=terminal.theirs.fileno()))
+    made = lifecycle.execute(request._replace(console_socket=terminal.theirs.fileno()))
     terminal.open()
-    return terminal.relay(pid)
+    return terminal.relay(made.pid)
 
 
 def _process(arguments: Arguments, setting: Setting, container_id: str) -> Process:
