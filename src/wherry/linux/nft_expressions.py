@@ -20,7 +20,7 @@ LOCAL_ADDRESS = 2
 
 _EXPR_NAME, _EXPR_DATA, _LIST_ELEMENT = 1, 2, 1
 _DATA_VALUE, _DATA_VERDICT, _VERDICT_CODE = 1, 2, 1
-_META_IIFNAME, _META_OIFNAME, _META_L4PROTO = 6, 7, 16
+_META_PROTOCOL, _META_IIFNAME, _META_OIFNAME, _META_L4PROTO = 1, 6, 7, 16
 _NETWORK, _TRANSPORT = 1, 2
 _FIB_ADDRESS_TYPE, _FIB_DESTINATION = 3, 2
 _CT_STATE, _CT_STATUS = 0, 2
@@ -101,6 +101,18 @@ def source_in(network: bytes, prefix: int, *, differs: bool = False) -> tuple[by
 def destination_in(network: bytes, prefix: int, *, differs: bool = False) -> tuple[bytes, ...]:
     """The IPv4 destination lies in the subnet (or outside)."""
     return _in_subnet(16, network, prefix, differs)
+
+
+def destination6_in(network: bytes, prefix: int, differs: bool = False) -> tuple[bytes, ...]:
+    """The IPv6 destination lies in the subnet (or outside)."""
+    mask = ((1 << 128) - (1 << 128 - prefix)).to_bytes(16, "big")
+    load = _payload(_NETWORK, 24, 16, REGISTER)
+    return load, _masked(mask), equals(network, differs=differs)
+
+
+def ether_type_is(number: int) -> tuple[bytes, ...]:
+    """The kind of packet in an Ethernet frame (0x0800 is IPv4)."""
+    return _meta(_META_PROTOCOL), equals(number.to_bytes(2, "big"))
 
 
 def destination_is_local() -> tuple[bytes, ...]:

@@ -22,7 +22,9 @@ from wherry.linux.netlink import (
 )
 from wherry.linux.nft_expressions import number, value
 
-INET, IPV4, IPV6 = 1, 2, 10
+INET, IPV4, NETDEV, IPV6 = 1, 2, 5, 10
+INGRESS = 0
+"""The hook of a NETDEV chain."""
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = 0, 1, 2, 3, 4
 FAMILY_NAMES = {INET: "inet", IPV4: "ip", IPV6: "ip6"}
 
@@ -41,7 +43,7 @@ _HOST_ORDER = struct.pack("=BBI", 0, 4, 1)
 
 
 class Chain(NamedTuple):
-    """A base chain. `kind` is filter or nat; `drops` is its policy."""
+    """A base chain. `kind` is filter or nat; `drops` is its policy; `device` is for NETDEV."""
 
     family: int
     table: str
@@ -50,6 +52,7 @@ class Chain(NamedTuple):
     hook: int
     priority: int
     drops: bool = False
+    device: str = ""
 
 
 class Set(NamedTuple):
@@ -104,7 +107,8 @@ def _text(kind: int, text: str) -> bytes:
 
 def new_chain(chain: Chain) -> Message:
     """Create a base chain."""
-    hook = nested(4, number(1, chain.hook), number(2, chain.priority))
+    device = _text(3, chain.device) if chain.device else b""
+    hook = nested(4, number(1, chain.hook), number(2, chain.priority), device)
     parts = (_text(1, chain.table), _text(3, chain.name), hook, number(5, int(not chain.drops)))
     text = f"create nft chain {chain.table} {chain.name}"
     return _message(_NEWCHAIN, NLM_F_CREATE, chain.family, text, *parts, _text(7, chain.kind))
@@ -126,6 +130,12 @@ def delete_rule(rule: FoundRule) -> Message:
     return _message(
         _DELRULE, 0, rule.family, text, _text(1, rule.table), _text(2, rule.chain), handle
     )
+
+
+def flush_chain(family: int, table: str, chain: str) -> Message:
+    """Delete all rules of a chain."""
+    text = f"flush nft {table} {chain}"
+    return _message(_DELRULE, 0, family, text, _text(1, table), _text(2, chain))
 
 
 def _comment(text: str) -> bytes:

@@ -16,6 +16,7 @@ from wherry.network import bridge_links, foreign, ipam
 from wherry.network.bridge_links import BridgeLinks
 from wherry.network.driver import Endpoint, Joined, Network, PortPublisher, Sandbox
 from wherry.network.egress.guards import Guarded
+from wherry.network.egress_link import LinkGuards
 from wherry.network.filter_table import FilterTable
 from wherry.network.firewall import Bridge, Ruleset, Translation
 from wherry.network.ports import Outbound, PortBinding, PublishedPort
@@ -39,6 +40,7 @@ class BridgeDriver:
         self._tag = f"wherry:{engine_id[:12]}"
         self._links = BridgeLinks(sockets.route, self._tag)
         self._table = FilterTable(engine_id, sockets.netfilter)
+        self._link_guards = LinkGuards(engine_id, sockets.netfilter)
         self._sockets, self._ports = sockets, ports
         self._kernel_ports = not own_netns
         self._permitted: set[tuple[foreign.Blocker, str]] = set()
@@ -98,6 +100,7 @@ class BridgeDriver:
     async def remove_table(self) -> None:
         """For the engine's end: its packet filter, gone."""
         self._table.remove()
+        self._link_guards.remove()
 
     async def join(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> Joined:
         """Ports first (they can conflict), then the link, then the rules."""
@@ -106,6 +109,8 @@ class BridgeDriver:
             if endpoint.egress:
                 await self._guard(endpoint)
             interface = self._links.connect(network, endpoint, sandbox, hairpin=self._kernel_ports)
+            if endpoint.egress:
+                self._link_guards.hold(interface.host_name, network, endpoint)
             if self._kernel_ports:
                 await self._permit(network)
         except BaseException:

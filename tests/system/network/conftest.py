@@ -142,11 +142,13 @@ def playground() -> Iterator[Playground]:
 class Server:
     """A TCP or UDP server that tells each client where it comes from."""
 
+    family = socket.AF_INET
+
     def __init__(self, where: int, port: int, kind: int = socket.SOCK_STREAM) -> None:
         self._stream = kind == socket.SOCK_STREAM
-        self._socket = _socket(where, socket.AF_INET, kind)
+        self._socket = _socket(where, self.family, kind)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("0.0.0.0", port))
+        self._socket.bind(("::" if self.family == socket.AF_INET6 else "0.0.0.0", port))
         self._socket.settimeout(0.1)
         if self._stream:
             self._socket.listen()

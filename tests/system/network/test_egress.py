@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from wherry.kit.errors import InvalidInput
-from wherry.linux import netns
+from wherry.linux import netns, rtnetlink
 from wherry.network.bridge import BridgeDriver
 from wherry.network.driver import Endpoint, Network, Sandbox
 from wherry.network.names import Resolving
@@ -268,3 +268,100 @@ def test_bad_rules_are_refused_and_leave_nothing(stage: Stage) -> None:
         assert [entry.address for entry in guarded] == ["172.17.0.2"]
 
     stage.tell(story)
+
+
+def forged(where: int, source: str, port: int) -> None:
+    """A datagram to the world under somebody else's address."""
+    kind, protocol = socket.SOCK_RAW, socket.IPPROTO_RAW
+    with netns.inside(where, lambda: socket.socket(socket.AF_INET, kind, protocol)) as sock:
+        ends = socket.inet_aton(source) + socket.inet_aton(WORLD)
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 29, 1, 0, 64, socket.IPPROTO_UDP, 0) + ends
+        sock.sendto(head + struct.pack(">4H", 999, port, 9, 0) + b"x", (WORLD, 0))
+
+
+def test_nobody_leaves_under_a_neighbours_address(stage: Stage) -> None:
+    arrived: list[str] = []
+
+    async def story(driver: BridgeDriver, ports: NetProcess) -> None:
+        kind, protocol = socket.SOCK_RAW, socket.IPPROTO_UDP
+        where = stage.playground.world
+        with netns.inside(where, lambda: socket.socket(socket.AF_INET, kind, protocol)) as sock:
+            sock.settimeout(5)
+            await asyncio.to_thread(look_raw, sock)
+
+    def look_raw(sock: socket.socket) -> None:
+        """What comes first is the free one's, sent after the guarded one's."""
+        forged(stage.one, "172.17.0.3", 500)
+        forged(stage.free.netns_fd, "172.17.0.4", 501)
+        while not arrived:
+            port = struct.unpack_from(">H", sock.recv(200), 22)[0]
+            if port in (500, 501):
+                arrived.append(str(port))
+
+    stage.tell(story)
+    assert arrived == ["501"]
+
+
+def test_ipv6_stays_inside(playground: Playground) -> None:
+    net = Network(
+        "n6",
+        "six",
+        bridge="wbr6",
+        subnet="172.19.0.0/16",
+        gateway="172.19.0.1",
+        subnet6="fd19::/64",
+        gateway6="fd19::1",
+    )
+    one, two = playground.sandbox(), playground.sandbox()
+    held = Endpoint(
+        "1" * 64,
+        "held",
+        1,
+        "172.19.0.2",
+        address6="fd19::2",
+        container_id="1" * 64,
+        egress="default=deny",
+    )
+    free = Endpoint("2" * 64, "free", 1, "172.19.0.3", address6="fd19::3")
+    seen: list[str] = []
+
+    def beyond() -> None:
+        """IPv6 between host and world, and a way back."""
+        for where, link, address in (
+            (playground.host, "up0", "fd99::1"),
+            (playground.world, "eth0", "fd99::2"),
+        ):
+            with playground.route(where) as route:
+                found = rtnetlink.link(route, link)
+                assert found is not None
+                route.request(rtnetlink.address_message(found.ifindex, address, 64))
+        with playground.route(playground.world) as route:
+            route.request(rtnetlink.route_message("fd19::", 64, gateway="fd99::1"))
+
+    async def story() -> None:
+        ports = await NetProcess.open(playground.folder)
+        driver = BridgeDriver(ENGINE, BridgeSockets.open(), ports, own_netns=False)
+        with open("/proc/sys/net/ipv6/conf/all/forwarding", "w") as file:
+            file.write("1")
+        await driver.restore([net])
+        await driver.join(net, held, one)
+        await driver.join(net, free, two)
+        for where in (one, two):
+            seen.append(await asyncio.to_thread(ask6, where.netns_fd, "fd99::2", 99))
+            seen.append(await asyncio.to_thread(ask6, where.netns_fd, "fd19::1", 97))
+        seen.append(await asyncio.to_thread(ask6, one.netns_fd, "fd19::3", 80))
+        await ports.shutdown()
+
+    def ask6(where: int, address: str, port: int) -> str:
+        return ask(where, address, port, patience=1.0)
+
+    beyond()
+    with Server6(playground.world, 99), Server6(playground.host, 97), Server6(two.netns_fd, 80):
+        playground.run(story)
+    assert seen == ["TimeoutError", "TimeoutError", "fd19::3", "fd19::3", "fd19::2"]
+
+
+class Server6(Server):
+    """The same for IPv6."""
+
+    family = socket.AF_INET6
