@@ -13,6 +13,7 @@ from wherry.daemon.listening import Listening
 from wherry.daemon.tls import TlsFlags
 from wherry.engine.settings import EngineSettings
 from wherry.kit.errors import InvalidInput
+from wherry.network.ipam import bridge_address
 
 
 class DaemonConfig(NamedTuple):
@@ -95,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
         "--bip",
         default="",
         metavar="CIDR",
-        help="the default bridge's subnet; the first free one of Docker's pools else",
+        help="the default bridge's address; else from the first free one of Docker's pools",
     )
     flags.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     flags.add_argument(
@@ -124,6 +125,8 @@ def _add_tls(flags: argparse.ArgumentParser) -> None:
 def read(argv: list[str]) -> DaemonConfig:
     """Raises InvalidInput; a wrong flag ends the process with 2, as argparse does."""
     given = parser().parse_args(argv)
+    if given.bip:
+        bridge_address(given.bip)
     hosts = given.host or [f"unix://{default_socket()}"]
     settings = EngineSettings(
         root=os.path.abspath(given.root or default_root()),

@@ -4,7 +4,15 @@ State is a value; the engine keeps it beside its networks and endpoints, in one 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 import msgspec
 
@@ -46,6 +54,21 @@ class IpamState(msgspec.Struct, frozen=True):
     last: str = ""
     taken: dict[str, str] = {}
     """Address → owner."""
+
+
+def bridge_address(text: str) -> tuple[str, str]:
+    """Subnet and gateway of a bridge that is to have an address, `10.5.0.1/16`.
+
+    The subnet's own address stands for its first one. Raises InvalidInput.
+    """
+    try:
+        asked = IPv4Interface(text)
+    except ValueError as error:
+        raise InvalidInput(f"{text!r} is not an IPv4 address with a prefix: {error}") from error
+    if asked.network.prefixlen == 32:
+        raise InvalidInput(f"{text}: a bridge needs a subnet, want an address like 10.5.0.1/16")
+    gateway = asked.ip if asked.ip != asked.network.network_address else asked.network[1]
+    return str(asked.network), str(gateway)
 
 
 def mac_for(address: str) -> str:

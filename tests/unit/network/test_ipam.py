@@ -145,3 +145,21 @@ def test_no_two_owners_ever_share_an_address(steps: list[tuple[bool, int]]) -> N
         assert address != state.gateway
         assert IPv4Address(address) in IPv4Network(state.subnet)
     assert len(set(state.taken.values())) == len(state.taken)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("10.5.0.1/16", ("10.5.0.0/16", "10.5.0.1")),
+        ("10.5.0.7/16", ("10.5.0.0/16", "10.5.0.7")),
+        ("10.5.0.0/16", ("10.5.0.0/16", "10.5.0.1")),
+    ],
+)
+def test_a_bridges_own_address(asked: str, found: tuple[str, str]) -> None:
+    assert ipam.bridge_address(asked) == found
+
+
+@pytest.mark.parametrize("asked", ["10.5.0.1", "x", "fd00::1/64", "10.5.0.1/33"])
+def test_what_is_no_address_of_a_bridge(asked: str) -> None:
+    with pytest.raises(InvalidInput):
+        ipam.bridge_address(asked)

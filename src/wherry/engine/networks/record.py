@@ -56,6 +56,6 @@ def builtin_networks(bridge: str, subnet: str) -> list[Network]:
         Network(new_id(), "none", driver="null"),
     ]
     if bridge:
-        gateway = ipam.new_state(subnet).gateway
-        networks.append(Network(new_id(), "bridge", "bridge", bridge, subnet, gateway))
+        network, gateway = ipam.bridge_address(subnet)
+        networks.append(Network(new_id(), "bridge", "bridge", bridge, network, gateway))
     return networks
