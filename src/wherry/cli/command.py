@@ -115,7 +115,7 @@ class Command(click.Command):
 
 LATER = frozenset(
     (
-        "build", "builder", "buildx", "completion", "compose", "config", "context", "login",
+        "build", "builder", "buildx", "completion", "compose", "config", "login",
         "logout", "manifest", "network", "node", "plugin", "prune", "push", "search", "secret",
         "service", "stack", "swarm", "trust",
     )

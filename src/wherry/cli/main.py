@@ -13,6 +13,7 @@ from wherry.kit.errors import WherryError
 COMMANDS = {
     "attach": Entry("container.attach", "Attach local streams to a running container"),
     "commit": Entry("container.commit", "Create a new image from a container's changes"),
+    "context": Entry("context.group", "Manage contexts", "group"),
     "container": Entry("groups", "Manage containers", "container"),
     "cp": Entry("container.copy", "Copy files between a container and this machine"),
     "create": Entry("container.create", "Create a new container"),

@@ -13,6 +13,7 @@ from wherry.client.endpoint import (
     of_context,
     parse,
     resolve,
+    resolve_default,
     tls_of,
 )
 from wherry.client.errors import PREFIX
@@ -55,8 +56,18 @@ class Session:
     def config(self) -> Config:
         """Docker's client configuration, read at the first use."""
         if self._config is None:
-            self._config = read_config(f"{config_folder(self.choice)}/config.json")
+            self._config = read_config(f"{self.config_folder}/config.json")
         return self._config
+
+    @property
+    def config_folder(self) -> str:
+        """The folder of Docker's client configuration."""
+        return config_folder(self.choice)
+
+    @property
+    def default_endpoint(self) -> Endpoint:
+        """The engine of the context `default`. Raises InvalidInput."""
+        return resolve_default(self.choice)
 
     @property
     def context(self) -> str:

@@ -80,14 +80,27 @@ def resolve(choice: Choice) -> Endpoint:
         return parse(choice.host, tls_of(choice))
     if choice.context:
         return of_context(choice.context, choice)
-    host = os.environ.get("WHERRY_HOST") or os.environ.get("DOCKER_HOST")
+    if _host_variable() or (name := context_name(choice)) == "default":
+        return resolve_default(choice)
+    return of_context(name, choice)
+
+
+def resolve_default(choice: Choice) -> Endpoint:
+    """The engine of the context `default`: flags and variables, else the default sockets.
+
+    Raises InvalidInput.
+    """
+    host = choice.host or _host_variable()
+    tls = tls_of(choice)
     if host:
-        return parse(host, tls_of(choice))
-    name = context_name(choice)
-    tls = tls_of(choice) if name == "default" else None
+        return parse(host, tls)
     if tls is not None:  # as Docker's command line does
         return Endpoint(host="localhost", port=TLS_PORT, tls=tls)
-    return of_context(name, choice)
+    return Endpoint(path=_existing_socket())
+
+
+def _host_variable() -> str:
+    return os.environ.get("WHERRY_HOST") or os.environ.get("DOCKER_HOST") or ""
 
 
 def parse(host: str, tls: Tls | None = None) -> Endpoint:

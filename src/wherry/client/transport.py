@@ -63,10 +63,10 @@ def _dial(endpoint: Endpoint) -> socket.socket:
 
 
 def _secured(stream: socket.socket, host: str, tls: Tls) -> socket.socket:
-    return _context(tls).wrap_socket(stream, server_hostname=host)
+    return tls_context(tls).wrap_socket(stream, server_hostname=host)
 
 
-def _context(tls: Tls) -> "ssl.SSLContext":
+def tls_context(tls: Tls) -> "ssl.SSLContext":
     """Raises InvalidInput, which names the file that is missing or broken."""
     import ssl
 

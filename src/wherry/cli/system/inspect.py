@@ -55,7 +55,7 @@ def show(
     session: Session, names: Sequence[str], looks: Sequence[Look], form: str, *, size: bool
 ) -> None:
     """Write what was found, as JSON or by a template; then the errors. Raises Failed."""
-    render = _renderer(form)
+    render = renderer(form)
     found, problems = [], []
     for name in names:
         try:
@@ -79,7 +79,7 @@ def _first(client: Client, name: str, looks: Sequence[Look], *, size: bool) -> D
     raise Failed(f"Error: No such object: {name}")
 
 
-def _renderer(form: str) -> Callable[[Sequence[Document]], str]:
+def renderer(form: str) -> Callable[[Sequence[Document]], str]:
     """How the objects become text. Raises Failed for a template that cannot be read."""
     if not form or form == "json":
         return lambda found: _as_json(found, pretty=not form)
