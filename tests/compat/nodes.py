@@ -108,7 +108,7 @@ def node(kind: str, address: str = "127.0.0.1", *, netns: str = "") -> Iterator[
 
 @contextlib.contextmanager
 def _running(here: Node, netns: str) -> Iterator[None]:
-    prefix = ["ip", "netns", "exec", netns] if netns else []
+    prefix = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
     env = environment(HOME=f"{here.folder}", TMPDIR=f"{here.folder}", XDG_RUNTIME_DIR="")
     with open(here.folder / "log", "wb") as log:
         process = subprocess.Popen([*prefix, *_command(here)], env=env, stdout=log, stderr=log)
@@ -151,13 +151,23 @@ def _free_port() -> int:
 def _await(here: Node, process: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as sock:
-            if sock.connect_ex(f"{here.folder}/s") == 0:
-                return
+        if _answers(f"{here.folder}/s"):
+            return
         time.sleep(0.05)
     raise AssertionError(
         f"{here.kind} did not come up: {(here.folder / 'log').read_text()[-2000:]}"
     )
+
+
+def _answers(path: str) -> bool:
+    """dockerd listens long before it answers."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(path)
+            sock.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            return b" 200 " in sock.recv(100)
+        except OSError:
+            return False
 
 
 def _import_busybox(here: Node) -> None:

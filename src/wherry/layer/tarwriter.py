@@ -161,7 +161,9 @@ def file_pieces(
     identity = (status.st_dev, status.st_ino)
     if status.st_nlink > 1 and kind != header.DIRECTORY:
         if identity in links:
-            yield encode(_member(status, name, header.HARD_LINK, link=links[identity]))
+            again = _member(status, name, header.HARD_LINK, link=links[identity])
+            # who unpacks a link may give the owner again, which takes the capabilities away
+            yield encode(_with_xattrs(again, f"/proc/self/fd/{directory_fd}/{base}"))
             return
         links[identity] = name
     try:

@@ -43,6 +43,12 @@ class Side(NamedTuple):
             raise Failed(f"{where} on {self.client.endpoint}: {error}") from error
 
     @property
+    def id(self) -> str:
+        """The container's full id."""
+        with self.blamed():
+            return containers.inspect(self.client, self.place.container).text("Id")
+
+    @property
     def is_wherry(self) -> bool:
         """Whether the engine knows our parameters."""
         return self.client.ping().get("server", "").startswith("wherry/")
@@ -65,12 +71,12 @@ def copy(source: Side, target: Side, options: Options) -> None:
         path, rebase = source.place.path, ""
         if options.follow:
             path, rebase = followed(source.client, source.place)
+        _refuse_itself(source, target, path, copypath.entry(wanted.path)[0])
         found, pieces = containers.archive(
             source.client, source.place.container, path, exact=source.is_wherry
         )
     start = End(path, True, is_directory(found), rebase)
     where = copypath.target(start, wanted)
-    _refuse_itself(source, target, path, where.folder)
     rename = _naming(start, where)
     meter = Meter(f"{source.place.container}:{path}", _size(found), quiet=options.quiet)
     reading = Reading(_checked(source, start, found, meter.watched(pieces)))
@@ -136,10 +142,14 @@ def _checked(source: Side, start: End, found: Document, pieces: Iterator[bytes])
 
 
 def _refuse_itself(source: Side, target: Side, path: str, folder: str) -> None:
-    """A tree copied into itself would never end."""
-    same = source.client.endpoint == target.client.endpoint
-    if not same or source.place.container != target.place.container:
+    """A tree copied into itself would never end, and dockerd locks a container that it reads."""
+    if source.id != target.id:
         return
     inner, outer = copypath.cleaned(folder), copypath.cleaned(path)
     if (inner + "/").startswith(outer.rstrip("/") + "/"):
         raise Failed(f"cannot copy {path} into itself")
+    if not target.is_wherry:
+        raise Failed(
+            "this engine cannot read a container and write it at the same time: "
+            f"use `wherry exec {target.place.container} cp` for a copy within it"
+        )
