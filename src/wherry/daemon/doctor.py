@@ -190,8 +190,8 @@ def _network() -> Finding:
     if os.geteuid() == 0:
         return Finding("network", "ok", "bridge with NAT and published ports, by nf_tables")
     text = (
-        "bridge in a namespace of our own; out by TCP and DNS only: no ICMP, no other UDP, "
-        "a refused port looks like a reset; ports below "
+        "bridge in a namespace of our own; out by TCP, UDP and DNS over IPv4: no ICMP (ping), "
+        "a refused TCP port looks like a reset; ports below "
         f"{_first_port()} cannot be published"
     )
     return Finding("network", "limited", text)

@@ -39,6 +39,8 @@ async def reattach(engine: Engine) -> None:
         for place in container.record.endpoints
     }
     await engine.networking.restore(used)
+    running = (container.record for container in engine.containers if container.running)
+    engine.networking.names.remember(running)
     for container in engine.containers:
         async with container.lock:
             await _reattach(engine, container)

@@ -19,6 +19,18 @@ class Names:
         self._book, self._server = book, server
         self._tables: dict[str, dict[str, NamedEndpoint]] = {}
 
+    def remember(self, records: Iterable[ContainerRecord]) -> None:
+        """After a restart of the daemon: whom the name server knows already.
+
+        Each network is told as a whole, so the first container that is found again must not be
+        told as the only one.
+        """
+        for record in records:
+            for place in self.resolved(record.endpoints):
+                if place.endpoint_id:
+                    table = self._tables.setdefault(place.network_id, {})
+                    table[record.id] = _named(record, place)
+
     async def joined(
         self, record: ContainerRecord, joined: Iterable[EndpointRecord], sandbox: Sandbox
     ) -> None:
