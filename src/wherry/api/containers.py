@@ -43,7 +43,13 @@ async def create_container(engine: Engine, call: Call) -> web.StreamResponse:
     call.check_json(body)
     request, warnings = old_requests.create(decode_create(body), call.version)
     platform = call.text("platform") if call.version >= (1, 41) else ""
-    made = await create.create(engine, call.text("name") or None, request, platform or None)
+    made = await create.create(
+        engine,
+        call.text("name") or None,
+        request,
+        platform or None,
+        recursive_readonly=call.version >= (1, 44),
+    )
     return json_answer(CreateAnswer(made.id, (*made.warnings, *warnings)), status=201)
 
 

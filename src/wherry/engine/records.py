@@ -118,6 +118,19 @@ class MountPoint(msgspec.Struct, frozen=True):
     """Asked for by `HostConfig.Mounts`."""
     create_source: bool = False
     """A missing bind source is made (`-v`), not an error (`--mount`)."""
+    recursive: bool = True
+    """What is mounted below the source comes with it."""
+    recursive_readonly: bool = False
+    """Where it is read-only, so is what is mounted below."""
+    force_recursive_readonly: bool = False
+
+
+class LinkRecord(msgspec.Struct, frozen=True):
+    """A link to another container: its id, the name it had, and what it is called inside."""
+
+    container: str
+    name: str
+    alias: str
 
 
 class PortMapping(msgspec.Struct, frozen=True):
@@ -201,6 +214,7 @@ class ContainerRecord(Record, frozen=True):
     platform: str
     mounts: tuple[MountPoint, ...] = ()
     endpoints: tuple[EndpointRecord, ...] = ()
+    links: tuple[LinkRecord, ...] = ()
     state: StateRecord = StateRecord()
     wanted: Literal["stopped", "running"] = "stopped"
     restart_count: int = 0

@@ -6,6 +6,7 @@ from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.dockerapi.host_config import HostConfig
 from wherry.dockerapi.mounts import BindOptions, Mount, TmpfsOptions
 from wherry.engine.containers import mountpoints
+from wherry.engine.records import MountPoint
 from wherry.kit.errors import InvalidInput, Unsupported
 
 
@@ -77,8 +78,61 @@ def test_mounts_that_make_no_sense(mount: Mount) -> None:
 
 
 def test_mounts_of_other_systems_are_refused() -> None:
-    with pytest.raises(Unsupported):
+    with pytest.raises(InvalidInput, match="mount type unknown"):
         mountpoints.from_mount(Mount("npipe", "x", "/d"))
+    with pytest.raises(Unsupported):
+        mountpoints.from_mount(Mount("cluster", "x", "/d"))
+
+
+def test_what_another_container_has_yields_to_what_is_asked_for() -> None:
+    theirs = (
+        MountPoint("volume", "/a", name="one", mode="z"),
+        MountPoint("bind", "/b", "/src", rw=False),
+        MountPoint("tmpfs", "/c"),
+        MountPoint("tmpfs", "/d", by_mount=True),
+    )
+    found = mountpoints.inherit(theirs, writable=True)
+    assert [(point.destination, point.rw, point.mode) for point in found] == [
+        ("/a", True, ""), ("/b", False, ""), ("/d", True, ""),
+    ]  # fmt: skip
+    request = ContainerCreateRequest(volumes={"/a": {}}, host_config=HostConfig(binds=["/mine:/b"]))
+    points = mountpoints.resolve(request, found)
+    assert [(p.destination, p.source or p.name) for p in points] == [
+        ("/b", "/mine"), ("/a", "one"), ("/d", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("x", ("x", True)), ("x:ro", ("x", False)), ("x:rw,z", ("x", True)), ("x:Z", ("x", True))],
+)
+def test_volumes_from(text: str, found: tuple[str, bool]) -> None:
+    assert mountpoints.parse_volumes_from(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "x:", "x:rshared", "x:nocopy", "x:ro,rw", "x:foo"])
+def test_volumes_from_that_make_no_sense(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        mountpoints.parse_volumes_from(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "modern", "recursive"),
+    [
+        (None, False, False),
+        (None, True, True),
+        (BindOptions(read_only_non_recursive=True), True, False),
+        (BindOptions(read_only_force_recursive=True), False, True),
+    ],
+)
+def test_a_read_only_bind_is_so_below_since_api_1_44(
+    options: BindOptions | None, modern: bool, recursive: bool
+) -> None:
+    wanted = Mount("bind", "/s", "/d", read_only=True, bind_options=options)
+    assert mountpoints.from_mount(wanted, modern).recursive_readonly is recursive
+    request = ContainerCreateRequest(host_config=HostConfig(binds=["/s:/d:ro", "/s:/e"]))
+    first, second = mountpoints.resolve(request, (), modern)
+    assert (first.recursive_readonly, second.recursive_readonly) == (modern, False)
 
 
 def test_the_images_volumes_yield_to_the_users_mounts() -> None:

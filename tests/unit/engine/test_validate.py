@@ -9,7 +9,7 @@ from wherry.dockerapi.containers import ContainerCreateRequest, Healthcheck
 from wherry.dockerapi.endpoints import EndpointIpamConfig, EndpointSettings, NetworkingConfig
 from wherry.dockerapi.host_config import HostConfig, LogConfig, PortBinding, RestartPolicy
 from wherry.engine.containers import conflicts, ports_and_health, validate
-from wherry.kit.errors import InvalidInput, Unsupported, WherryError
+from wherry.kit.errors import InvalidInput, WherryError
 
 GIBIBYTE = 1 << 30
 
@@ -95,15 +95,6 @@ def test_what_makes_none(host: HostConfig, text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check(asked(host))
     assert text in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [HostConfig(volumes_from=["x"]), HostConfig(links=["x"])],
-)
-def test_what_comes_later_is_said(host: HostConfig) -> None:
-    with pytest.raises(Unsupported, match="not offered yet"):
-        check(asked(host))
 
 
 SHARED = HostConfig(network_mode="container:x")

@@ -11,6 +11,7 @@ from wherry.engine.containers import (
     conflicts,
     defaults,
     folders,
+    links,
     merge,
     mountpoints,
     ports_and_health,
@@ -40,15 +41,23 @@ class Created(NamedTuple):
 
 
 async def create(
-    engine: Engine, name: str | None, request: ContainerCreateRequest, platform: str | None
+    engine: Engine,
+    name: str | None,
+    request: ContainerCreateRequest,
+    platform: str | None,
+    *,
+    recursive_readonly: bool = False,
 ) -> Created:
-    """Make a container, not yet running. Raises InvalidInput, NoSuchImage, Conflict."""
+    """Make a container, not yet running. Raises InvalidInput, NoSuchImage, Conflict.
+
+    `recursive_readonly`: a read-only bind is so also below, where the request says nothing.
+    """
     found = engine.catalog.find(request.image)
     config = await image_config(engine, found.image)
     warnings = _check_platform(request.image, platform, config, engine.settings.platform)
     host, more = validate.limited(request.host_config, engine.host.cgroup)
     asked = msgspec.structs.replace(request, host_config=host)
-    record = _record(engine, name, asked, found.image, config)
+    record = _record(engine, name, asked, found.image, config, recursive_readonly)
     await _make(engine, record)
     return Created(record.id, warnings + more)
 
@@ -59,6 +68,7 @@ def _record(
     asked: ContainerCreateRequest,
     image: ImageRecord,
     config: ImageConfig,
+    recursive: bool,
 ) -> ContainerRecord:
     """Everything that is decided before anything is made."""
     runtimes = frozenset(["wherry", *(each for each, _ in engine.settings.runtimes)])
@@ -85,7 +95,8 @@ def _record(
         image_reference=asked.image,
         manifest=image.manifest,
         platform=config.os or "linux",
-        mounts=mountpoints.resolve(request),
+        mounts=mountpoints.resolve(request, volumes.inherited(engine, request), recursive),
+        links=links.resolved(engine, asked),
         endpoints=endpoints,
         runtime=request.host_config.runtime,
         cgroup=cgroup_path(request.host_config.cgroup_parent, id),

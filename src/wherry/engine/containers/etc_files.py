@@ -1,7 +1,7 @@
 """The files under /etc that the engine writes for a container."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
@@ -13,14 +13,22 @@ from wherry.network import resolv
 NAMES = ("hostname", "hosts", "resolv.conf")
 
 
-def write(engine: Engine, record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> Files:
-    """Write them into the container's folder; blocking. Their paths on the host."""
+def write(
+    engine: Engine,
+    record: ContainerRecord,
+    places: tuple[EndpointRecord, ...],
+    linked: Sequence[tuple[str, str]] = (),
+) -> Files:
+    """Write them into the container's folder; blocking. Their paths on the host.
+
+    `linked`: (names, address) of containers that it is linked to.
+    """
     folder = place(engine, record)
     if record.request.host_config.network_mode.startswith("container:"):
         return Files(*(os.path.join(folder, name) for name in NAMES))
     texts = (
         resolv.hostname_file(bundle.hostname(record)),
-        _hosts(record, places),
+        _hosts(record, places, linked),
         _resolv_conf(engine, record, places),
     )
     for name, text in zip(NAMES, texts, strict=True):
@@ -34,14 +42,20 @@ def place(engine: Engine, record: ContainerRecord) -> str:
     return engine.settings.folders.bundle(owner or record.id)
 
 
-def _hosts(record: ContainerRecord, places: tuple[EndpointRecord, ...]) -> str:
+def _hosts(
+    record: ContainerRecord,
+    places: tuple[EndpointRecord, ...],
+    linked: Sequence[tuple[str, str]],
+) -> str:
     host = record.request.host_config
     gateway = next((place.gateway for place in places if place.default_route), "")
     extra = [resolv.parse_extra_host(text, gateway) for text in host.extra_hosts or []]
     if host.network_mode == "host":
         return resolv.host_mode_hosts(_text("/etc/hosts"), extra)
     short, rest = _own_name(record)
-    return resolv.hosts(extra, addresses=_addresses(places), hostname=short, domain=rest)
+    return resolv.hosts(
+        [*extra, *linked], addresses=_addresses(places), hostname=short, domain=rest
+    )
 
 
 def _own_name(record: ContainerRecord) -> tuple[str, str]:

@@ -2,9 +2,11 @@
 
 import os
 
+import msgspec
+
 from wherry.dockerapi.container_answers import ContainerInspect, GraphDriver
 from wherry.engine import storage
-from wherry.engine.containers import answers, etc_files
+from wherry.engine.containers import answers, etc_files, links
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord
 from wherry.kit.clock import rfc3339
@@ -35,7 +37,10 @@ async def inspect(engine: Engine, ref: str, size: bool = False) -> ContainerInsp
         driver=storage.driver_name(engine.snapshots),
         platform=record.platform,
         exec_ids=tuple(sorted(container.execs)) or None,
-        host_config=record.request.host_config,
+        host_config=msgspec.structs.replace(
+            record.request.host_config,
+            links=links.shown(record) or record.request.host_config.links,
+        ),
         graph_driver=GraphDriver(
             name=storage.driver_name(engine.snapshots), data=_graph_data(engine, record)
         ),

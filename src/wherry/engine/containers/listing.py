@@ -1,6 +1,6 @@
 """GET /containers/json."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from wherry.dockerapi.container_answers import (
     ContainerSummary,
@@ -35,7 +35,17 @@ async def list_containers(
     ]
     if limit > 0:
         chosen = chosen[:limit]
-    return [await _summary(engine, container, size, names) for container in chosen]
+    linked = link_names(container.record for container in engine.containers)
+    return [await _summary(engine, container, size, names, linked) for container in chosen]
+
+
+def link_names(records: Iterable[ContainerRecord]) -> dict[str, list[str]]:
+    """Ids to what the containers are called in the links of others. Pure."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        for link in record.links:
+            found.setdefault(link.container, []).append(f"/{record.name}/{link.alias}")
+    return found
 
 
 def _everything(container: Container) -> bool:
@@ -121,13 +131,17 @@ def _any_port(wanted: tuple[str, ...], known: set[str]) -> bool:
 
 
 async def _summary(
-    engine: Engine, container: Container, size: bool, names: dict[str, str | None]
+    engine: Engine,
+    container: Container,
+    size: bool,
+    names: dict[str, str | None],
+    linked: dict[str, list[str]],
 ) -> ContainerSummary:
     record = container.record
     writable, total = await sizes(engine, record) if size else (0, 0)
     return ContainerSummary(
         id=record.id,
-        names=(f"/{record.name}",),
+        names=(*linked.get(record.id, ()), f"/{record.name}"),
         image=_image_name(engine, record, names),
         image_id=record.image,
         command=command_text(record),

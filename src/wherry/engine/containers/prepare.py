@@ -10,7 +10,7 @@ import shutil
 import msgspec
 
 from wherry.engine import host_devices, rootfs, users
-from wherry.engine.containers import etc_files, propagation
+from wherry.engine.containers import etc_files, links, propagation
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
 from wherry.engine.spec import bundle
@@ -39,7 +39,8 @@ def prepared(
             _make_working_directory(root, record.request.working_dir)
     _make_bind_sources(record)
     propagation.check(record.mounts)
-    files = etc_files.write(engine, record, places)
+    linked = links.linked(engine, record)
+    files = etc_files.write(engine, record, places, links.host_entries(linked))
     if record.request.host_config.init:
         files = files._replace(init=init_program())
     facts = Facts(
@@ -48,6 +49,7 @@ def prepared(
         joined=joined,
         files=files,
         devices=host_devices.of(record.request.host_config),
+        linked=tuple(links.environment(record.name, linked)),
         ids_socket=_ids_socket(engine, record),
     )
     folder = engine.settings.folders.bundle(record.id)

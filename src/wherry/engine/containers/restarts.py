@@ -65,12 +65,11 @@ def next_delay(record: ContainerRecord, last: float) -> float:
 
 
 def needs(record: ContainerRecord) -> frozenset[str]:
-    """Ids of the containers whose namespaces it joins: they have to run before it."""
+    """Ids of the containers it joins or is linked to: they have to run before it."""
     host = record.request.host_config
     modes = (host.network_mode, host.pid_mode, host.ipc_mode)
-    return frozenset(
-        mode.removeprefix("container:") for mode in modes if mode.startswith("container:")
-    )
+    joined = (mode.removeprefix("container:") for mode in modes if mode.startswith("container:"))
+    return frozenset((*joined, *(link.container for link in record.links)))
 
 
 def waves(wanted: Mapping[str, frozenset[str]]) -> list[list[str]]:

@@ -132,10 +132,6 @@ def check_restart(host: HostConfig) -> None:
 
 
 def _check_modes(host: HostConfig) -> None:
-    if host.volumes_from:
-        raise Unsupported("volumes from another container (--volumes-from) are not offered yet")
-    if host.links:
-        raise Unsupported("links between containers (--link) are not offered yet")
     if host.device_requests:
         raise Unsupported("device requests (--gpus) are not offered yet")
     if host.pid_mode not in ("", "host") and not host.pid_mode.startswith("container:"):

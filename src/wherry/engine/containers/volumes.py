@@ -4,12 +4,31 @@ import os
 
 import msgspec
 
+from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.engine import rootfs
+from wherry.engine.containers import mountpoints
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, MountPoint
 from wherry.kit.errors import InvalidInput, NotFound
 from wherry.linux.path import open_in_root
 from wherry.volume.copyup import copy_up
+
+
+def inherited(engine: Engine, request: ContainerCreateRequest) -> tuple[MountPoint, ...]:
+    """`--volumes-from`; of mounts at one place the last wins. Raises InvalidInput."""
+    found: dict[str, MountPoint] = {}
+    for text in request.host_config.volumes_from or []:
+        ref, writable = mountpoints.parse_volumes_from(text)
+        points = _mounts_of(engine, ref)
+        found |= {point.destination: point for point in mountpoints.inherit(points, writable)}
+    return tuple(found.values())
+
+
+def _mounts_of(engine: Engine, ref: str) -> tuple[MountPoint, ...]:
+    try:
+        return engine.containers.find(ref).record.mounts
+    except NotFound as error:
+        raise InvalidInput(str(error)) from error
 
 
 def resolved(engine: Engine, record: ContainerRecord, made: list[str]) -> ContainerRecord:
@@ -41,12 +60,15 @@ def _volume(engine: Engine, point: MountPoint, made: list[str]) -> str:
     try:
         return engine.volumes.inspect(point.name).path
     except NotFound:
-        volume = engine.volumes.create(
-            point.name,
-            options=point.volume_options,
-            labels=point.volume_labels,
-            anonymous=point.anonymous,
-        )
+        try:
+            volume = engine.volumes.create(
+                point.name,
+                options=point.volume_options,
+                labels=point.volume_labels,
+                anonymous=point.anonymous,
+            )
+        except InvalidInput as error:
+            raise InvalidInput(f"create {point.name}: {error}") from error
         made.append(point.name)
         return volume.path
 

@@ -12,11 +12,13 @@ from wherry.dockerapi.execs import (
 )
 from wherry.dockerapi.streams import STDOUT, frame
 from wherry.engine import rootfs
+from wherry.engine.containers import links
 from wherry.engine.containers.attach import Hijacked
 from wherry.engine.containers.container import Container
 from wherry.engine.containers.prepare import resolved_user
 from wherry.engine.engine import Engine
 from wherry.engine.execs.table import Exec
+from wherry.engine.records import ContainerRecord
 from wherry.engine.registry import happened
 from wherry.engine.spec import bundle, capabilities, process, security
 from wherry.engine.spec.facts import User
@@ -151,6 +153,14 @@ def _user(engine: Engine, container: Container, root: int, text: str) -> User:
     return bundle.effective_user(user, engine.host.ids)
 
 
+def _linked(engine: Engine, record: ContainerRecord) -> list[str]:
+    """The variables of its links; without those whose container has ended meanwhile."""
+    try:
+        return links.environment(record.name, links.linked(engine, record))
+    except (Conflict, InvalidInput):
+        return []
+
+
 def _process(
     engine: Engine, container: Container, wanted: ExecCreateRequest, user: User
 ) -> dict[str, object]:
@@ -161,7 +171,7 @@ def _process(
     granted = capabilities.granted(
         host.cap_add or [], host.cap_drop or [], engine.host.capabilities, privileged=privileged
     )
-    base = process.environment(record.request, bundle.hostname(record))
+    base = process.environment(record.request, bundle.hostname(record), _linked(engine, record))
     if wanted.tty:
         base = process.merge_environment(base, ["TERM=xterm"])
     return {

@@ -51,7 +51,7 @@ def _process(record: ContainerRecord, facts: Facts, options: security.Options) -
         "terminal": request.tty,
         "user": process.user_object(facts.user),
         "args": process.arguments(request, init=init_wanted(host)),
-        "env": process.environment(request, hostname(record)),
+        "env": process.environment(request, hostname(record), facts.linked),
         "cwd": request.working_dir or "/",
         "capabilities": process.capability_sets(granted),
         "rlimits": process.rlimits(request),
@@ -68,7 +68,7 @@ def _process(record: ContainerRecord, facts: Facts, options: security.Options) -
 
 def _mounts(record: ContainerRecord, facts: Facts) -> list[Mount]:
     host = record.request.host_config
-    mine = [mounts.user_mount(point) for point in record.mounts]
+    mine = [mounts.user_mount(point, facts.host.kernel) for point in record.mounts]
     taken = frozenset(str(each["destination"]) for each in mine)
     host_network = host.network_mode == "host"
     kernel = mounts.kernel_mounts(facts, privileged=host.privileged, host_network=host_network)

@@ -77,5 +77,7 @@ class Facts(NamedTuple):
     devices: tuple[Device, ...] = ()
     seccomp: str | None = None
     """Content of a profile read elsewhere; None: by the record's options."""
+    linked: tuple[str, ...] = ()
+    """Variables of links to other containers."""
     ids_socket: str = ""
     """Where the calls of a container with one id that change its user are answered."""

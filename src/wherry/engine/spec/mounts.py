@@ -3,7 +3,7 @@
 from wherry.dockerapi.host_config import HostConfig
 from wherry.engine.records import MountPoint
 from wherry.engine.spec.facts import Facts
-from wherry.kit.errors import InvalidInput
+from wherry.kit.errors import InvalidInput, Unsupported
 from wherry.kit.units import parse_size
 
 Mount = dict[str, object]
@@ -23,6 +23,8 @@ MASKED = [
 ]
 READONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 PROPAGATIONS = ("rprivate", "private", "rshared", "shared", "rslave", "slave")
+RECURSIVE_SINCE = (5, 12)
+"""The kernel that has mount_setattr."""
 _TMPFS_FLAGS = frozenset(
     "defaults ro rw suid nosuid dev nodev exec noexec sync async mand nomand dirsync atime "
     "noatime diratime nodiratime relatime norelatime strictatime nostrictatime bind rbind "
@@ -110,13 +112,17 @@ def device_binds(facts: Facts) -> list[Mount]:
     return [bind(each.target, each.path) for each in facts.devices if each.path != each.target]
 
 
-def user_mount(point: MountPoint) -> Mount:
-    """A bind, a volume or a tmpfs of the record."""
+def user_mount(point: MountPoint, kernel: tuple[int, int] = RECURSIVE_SINCE) -> Mount:
+    """A bind, a volume or a tmpfs of the record. Raises Unsupported (an old kernel)."""
     if point.type == "tmpfs":
         return mount(point.destination, "tmpfs", "tmpfs", *point.options)
-    access = () if point.rw else ("ro",)
+    if kernel < RECURSIVE_SINCE and point.force_recursive_readonly:
+        raise Unsupported(f"{point.source}: this kernel knows no recursive read-only mounts")
+    below = point.recursive_readonly and kernel >= RECURSIVE_SINCE
+    access = () if point.rw else ("rro",) if below else ("ro",)
     usual = "rslave" if point.type == "volume" else "rprivate"
-    return bind(point.destination, point.source, point.propagation or usual, *access)
+    options = ("rbind" if point.recursive else "bind", point.propagation or usual, *access)
+    return mount(point.destination, "bind", point.source, *options)
 
 
 def tmpfs_options(text: str) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """The `process` object: what runs, as whom, with which environment and limits."""
 
+from collections.abc import Sequence
+
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.engine.spec.facts import User
 from wherry.kit.errors import InvalidInput
@@ -19,11 +21,14 @@ def arguments(request: ContainerCreateRequest, *, init: bool) -> list[str]:
     return ["/sbin/docker-init", "--", *command] if init else command
 
 
-def environment(request: ContainerCreateRequest, hostname: str) -> list[str]:
-    """Docker's own variables first, then the container's; a later value of a name wins."""
+def environment(
+    request: ContainerCreateRequest, hostname: str, linked: Sequence[str] = ()
+) -> list[str]:
+    """Docker's own variables first, links', then the container's; a later value of a name wins."""
     base = [PATH, f"HOSTNAME={hostname}"]
     if request.tty:
         base.append("TERM=xterm")
+    base += linked
     return merge_environment(base, request.env or [])
 
 
