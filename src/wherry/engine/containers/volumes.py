@@ -60,15 +60,12 @@ def _volume(engine: Engine, point: MountPoint, made: list[str]) -> str:
     try:
         return engine.volumes.inspect(point.name).path
     except NotFound:
-        try:
-            volume = engine.volumes.create(
-                point.name,
-                options=point.volume_options,
-                labels=point.volume_labels,
-                anonymous=point.anonymous,
-            )
-        except InvalidInput as error:
-            raise InvalidInput(f"create {point.name}: {error}") from error
+        volume = engine.volumes.create(
+            point.name,
+            options=point.volume_options,
+            labels=point.volume_labels,
+            anonymous=point.anonymous,
+        )
         made.append(point.name)
         return volume.path
 
