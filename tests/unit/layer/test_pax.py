@@ -7,11 +7,12 @@ from wherry.layer.errors import BrokenArchive
 from wherry.layer.tarwriter import _record
 
 
-@given(
-    st.dictionaries(
-        st.text(st.characters(exclude_characters="=", codec="utf-8"), min_size=1), st.binary()
-    )
+KEYS = st.text(st.characters(exclude_characters="=", codec="utf-8"), min_size=1).filter(
+    lambda key: not key.startswith("GNU.sparse.")  # these have to be numbers
 )
+
+
+@given(st.dictionaries(KEYS, st.binary()))
 def test_records_come_back(values: dict[str, bytes]) -> None:
     data = b"".join(_record(key, value) for key, value in values.items())
     assert pax.parse(data).values == values
