@@ -6,7 +6,6 @@ from wherry.layer import pax
 from wherry.layer.errors import BrokenArchive
 from wherry.layer.tarwriter import _record
 
-
 KEYS = st.text(st.characters(exclude_characters="=", codec="utf-8"), min_size=1).filter(
     lambda key: not key.startswith("GNU.sparse.")  # these have to be numbers
 )
