@@ -46,7 +46,4 @@ ROUTES: Final = [
     Route("POST", "/build/prune", not_yet),
     Route("POST", "/session", not_yet),
     Route("POST", "/grpc", not_yet),
-    Route("GET", "/images/search", not_yet),
-    Route("POST", "/images/{name}/push", not_yet),
-    Route("GET", "/distribution/{name}/json", not_yet),
 ]

@@ -8,6 +8,7 @@ from aiohttp import web
 from wherry.api import answers
 from wherry.api.call import Call
 from wherry.api.platforms import check_offered, wanted_platform
+from wherry.api.registries import credentials_of
 from wherry.api.routes import Route
 from wherry.api.telling import told
 from wherry.dockerapi.progress import ProgressMessage, progress_message
@@ -15,13 +16,12 @@ from wherry.engine.engine import Engine
 from wherry.engine.images import archives
 from wherry.engine.images import import_ as importing
 from wherry.engine.images.inspect import inspect
-from wherry.engine.images.pull import pull
-from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.engine.images.pull import pull, pull_all
+from wherry.kit.errors import Unsupported
 from wherry.oci import digest as digests
 from wherry.oci import platform as platforms
 from wherry.oci import reference as references
 from wherry.oci.reference import Reference
-from wherry.remote.credentials import Credentials, from_header
 
 
 def uploaded(call: Call) -> AsyncIterator[bytes]:
@@ -72,12 +72,15 @@ async def _pull(engine: Engine, call: Call) -> web.StreamResponse:
     text = call.text("platform") if call.version >= (1, 32) else ""
     platform = platforms.parse(text) if text else None
 
+    every = reference.tag is None and reference.digest is None
+
     async def work(tell: Callable[[ProgressMessage], None]) -> None:
-        await pull(
+        fetch = pull_all if every else pull
+        await fetch(
             engine,
             reference,
             platform,
-            _credentials(call),
+            credentials_of(call),
             lambda step: tell(progress_message(*step)),
         )
 
@@ -88,20 +91,7 @@ def _pulled_reference(image: str, tag: str) -> Reference:
     found = references.parse(image)
     if tag.startswith("sha256:"):
         return found._replace(tag=None, digest=digests.parse(tag))
-    if tag:
-        return found.with_tag(tag)
-    if found.tag is None and found.digest is None:
-        raise Unsupported(f"pulling all tags of {image} is not offered: name one")
-    return found
-
-
-def _credentials(call: Call) -> Credentials | None:
-    """None where there are none, or broken ones: dockerd then pulls without."""
-    try:
-        found = from_header(call.headers.get("X-Registry-Auth", ""))
-    except InvalidInput:
-        return None
-    return None if found.empty else found
+    return found.with_tag(tag) if tag else found
 
 
 async def _import(engine: Engine, call: Call) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""_ping, version, info, events, disk usage, and login."""
+"""_ping, version, info, events and disk usage."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -16,8 +16,7 @@ from wherry.dockerapi.events import Event
 from wherry.dockerapi.version import ApiVersion
 from wherry.engine import system
 from wherry.engine.engine import Engine
-from wherry.kit.errors import InvalidInput, Unsupported
-from wherry.remote.credentials import Credentials
+from wherry.kit.errors import InvalidInput
 
 _KINDS: Final = ("container", "image", "volume", "build-cache")
 _PING: Final = {
@@ -86,15 +85,6 @@ async def _known(happened: AsyncIterator[Event], version: ApiVersion) -> AsyncIt
                 yield event
 
 
-async def login(_engine: Engine, call: Call) -> web.StreamResponse:
-    """POST /auth."""
-    asked = await call.json(Credentials)
-    raise Unsupported(
-        f"checking a login for {asked.server or 'docker.io'} is not offered yet;"
-        " credentials are checked by the pull that needs them"
-    )
-
-
 ROUTES: Final = [
     Route("GET", "/_ping", ping),
     Route("HEAD", "/_ping", ping),
@@ -102,5 +92,4 @@ ROUTES: Final = [
     Route("GET", "/info", info),
     Route("GET", "/system/df", disk_usage),
     Route("GET", "/events", events, stops_with_client=True),
-    Route("POST", "/auth", login),
 ]

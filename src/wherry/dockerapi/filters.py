@@ -18,6 +18,7 @@ IMAGES: Final = frozenset(("dangling", "label", "before", "since", "reference", 
 IMAGES_PRUNE: Final = frozenset(("dangling", "label", "label!", "until"))
 NETWORKS: Final = frozenset(("dangling", "driver", "id", "label", "name", "scope", "type"))
 NETWORKS_PRUNE: Final = frozenset(("label", "label!", "until"))
+SEARCH: Final = frozenset(("is-automated", "is-official", "stars"))
 VOLUMES: Final = frozenset(("dangling", "driver", "label", "name"))
 VOLUMES_PRUNE: Final = frozenset(("label", "label!", "all"))
 

@@ -9,6 +9,7 @@ from wherry.dockerapi.containers import ContainerConfig
 from wherry.dockerapi.names import go_name
 from wherry.kit.clock import ZERO
 from wherry.oci.manifest import Descriptor
+from wherry.oci.platform import Platform
 
 
 class ImageRootFs(msgspec.Struct, frozen=True, rename=go_name):
@@ -96,6 +97,23 @@ class ImagesPruned(msgspec.Struct, frozen=True, rename=go_name):
 
     images_deleted: tuple[ImageDeleted, ...] | None = None
     space_reclaimed: int = 0
+
+
+class SearchResult(msgspec.Struct, frozen=True):
+    """One hit of GET /images/search."""
+
+    star_count: int = 0
+    is_official: bool = False
+    name: str = ""
+    is_automated: bool = False
+    description: str = ""
+
+
+class DistributionInspect(msgspec.Struct, frozen=True, rename=go_name):
+    """GET /distribution/{name}/json."""
+
+    descriptor: Descriptor
+    platforms: tuple[Platform, ...] = ()
 
 
 class ImageId(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from wherry.dockerapi.names import go_name
 from wherry.kit.units import human_size
 
 _BAR: Final = 50
@@ -15,6 +16,21 @@ class ProgressDetail(msgspec.Struct, frozen=True, omit_defaults=True):
 
     current: int = 0
     total: int = 0
+
+
+class PushResult(msgspec.Struct, frozen=True, rename=go_name):
+    """What a registry has after a push; `size` is that of the manifest."""
+
+    tag: str
+    digest: str
+    size: int
+
+
+class AuxMessage(msgspec.Struct, frozen=True, rename={"detail": "progressDetail"}):
+    """A line for programs."""
+
+    aux: PushResult
+    detail: ProgressDetail = ProgressDetail()
 
 
 class ProgressMessage(msgspec.Struct, frozen=True, rename={"detail": "progressDetail"}):
@@ -33,8 +49,8 @@ class ProgressMessage(msgspec.Struct, frozen=True, rename={"detail": "progressDe
 
 def progress_message(id: str, status: str, current: int = 0, total: int = 0) -> ProgressMessage:
     """A step of one layer, or without an id a text about the whole."""
-    if not id and not (current or total):
-        return ProgressMessage(status=status)
+    if status.startswith("Pulling from ") or not (id or current or total):
+        return ProgressMessage(status=status, id=id)  # a text about the whole image
     return ProgressMessage(
         status=status,
         detail=ProgressDetail(current, total),

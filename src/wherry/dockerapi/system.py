@@ -220,6 +220,13 @@ class DiskUsage(msgspec.Struct, frozen=True, rename=go_name):
     builder_size: int = 0
 
 
+class LoginAnswer(msgspec.Struct, frozen=True, rename=go_name):
+    """POST /auth."""
+
+    identity_token: str = ""
+    status: str = "Login Succeeded"
+
+
 class ErrorAnswer(msgspec.Struct, frozen=True):
     """The body of every error."""
 

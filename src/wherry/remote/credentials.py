@@ -68,7 +68,7 @@ def all_from_header(text: str) -> dict[str, Credentials]:
         return {}
     try:
         found = msgspec.json.decode(_unpack(text), type=dict[str, Credentials] | None) or {}
-        return {_registry_of(key): _with_auth(value) for key, value in found.items()}
+        return {registry_of(key): _with_auth(value) for key, value in found.items()}
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
         raise InvalidInput(f"invalid X-Registry-Config header: {error}") from error
 
@@ -100,7 +100,7 @@ class ConfigFile:
             if not found.empty:
                 return found
         for key, value in file.auths.items():
-            if _registry_of(key) == domain:
+            if registry_of(key) == domain:
                 return _with_auth(value)
         return ANONYMOUS
 
@@ -175,7 +175,7 @@ def _with_auth(value: Credentials) -> Credentials:
     return msgspec.structs.replace(value, username=user, password=password.rstrip("\0"), auth="")
 
 
-def _registry_of(key: str) -> str:
+def registry_of(key: str) -> str:
     """Keys may be URLs of old times: `https://index.docker.io/v1/`, `https://host/v1/`."""
     host = key.removeprefix("https://").removeprefix("http://").partition("/")[0]
     return (

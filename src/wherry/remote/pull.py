@@ -61,7 +61,7 @@ async def pull(
     platform = options.platform or host()
     found = await resolve(registry, reference, platform, store)
     what = str(reference.digest or reference.tag)
-    options.report(progress.Progress(what, f"Pulling from {reference.familiar_repository}"))
+    options.report(progress.Progress(what, f"Pulling from {reference.path}"))
     await _config(registry, found, store, options)
     for document in reversed(found.documents):
         expected = document.descriptor.digest

@@ -12,16 +12,18 @@ from wherry.oci.blobs import BlobStore
 from wherry.oci.digest import Digest
 from wherry.oci.manifest import Descriptor
 from wherry.oci.platform import Platform, host
-from wherry.oci.reference import Reference
+from wherry.oci.reference import DEFAULT_DOMAIN, Reference
 from wherry.remote import catalog, manifests
 from wherry.remote import pull as pulls
 from wherry.remote import push as pushes
 from wherry.remote.credentials import ANONYMOUS, Credentials
+from wherry.remote.describe import Described, describe
 from wherry.remote.endpoints import Endpoint, lookup
-from wherry.remote.errors import RegistryUnavailable, for_pull
+from wherry.remote.errors import LoginRequired, RegistryUnavailable, for_pull
 from wherry.remote.manifests import Resolution
 from wherry.remote.pull import Options, Pulled
 from wherry.remote.push import Pushed, PushOptions
+from wherry.remote.search import HUB_INDEX, Hit, search
 from wherry.remote.settings import Settings
 from wherry.remote.tokens import Tokens
 from wherry.remote.transport import NoConnection, Registry, Request
@@ -133,10 +135,32 @@ class Remote:
         """Find out whether a registry takes the credentials. Raises LoginRequired."""
 
         async def ask(registry: Registry) -> None:
-            async with registry.open(Request("GET", "/v2/")):
-                return
+            try:
+                async with registry.open(Request("GET", "/v2/")):
+                    return
+            except LoginRequired as error:
+                raise LoginRequired(
+                    f"login attempt to {registry.endpoint.url}/v2/ failed with status: "
+                    "401 Unauthorized"
+                ) from error
 
         await self._each(domain, credentials, ask, mirrors=False)
+
+    async def describe(
+        self, reference: Reference, credentials: Credentials = ANONYMOUS
+    ) -> Described:
+        """What a reference points at, and for which platforms. Raises as `head`."""
+        named = reference.with_default_tag()
+        return await self._each(named.domain, credentials, lambda at: describe(at, named))
+
+    async def search(
+        self, domain: str, term: str, limit: int, credentials: Credentials = ANONYMOUS
+    ) -> tuple[Hit, ...]:
+        """Repositories of a registry that can be searched, as Docker Hub can."""
+        index = HUB_INDEX if domain == DEFAULT_DOMAIN else domain
+        return await self._each(
+            index, credentials, lambda at: search(at, term, limit), mirrors=False
+        )
 
     async def _pulling(
         self,

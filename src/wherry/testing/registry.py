@@ -48,7 +48,7 @@ def docker_registry(*, password: bool = False) -> Iterator[RunningRegistry]:
     """
     with tempfile.TemporaryDirectory(prefix="wherry-registry-") as folder:
         port = _free_port()
-        config = _config(folder, port, password)
+        config = configuration(folder, port, password)
         with (
             open(f"{folder}/log", "wb") as log,
             subprocess.Popen(
@@ -72,7 +72,8 @@ def _free_port() -> int:
         return port
 
 
-def _config(folder: str, port: int, password: bool) -> str:
+def configuration(folder: str, port: int, password: bool) -> str:
+    """The path of a configuration file that is written into the folder."""
     value: dict[str, object] = {
         "version": 0.1,
         "log": {"level": "warn"},

@@ -102,7 +102,7 @@ async def test_an_image_comes_whole(
     states = [step.status for step in seen if step.id == layer.digest[7:19]]
     assert states == ["Pulling fs layer", "Downloading", "Verifying Checksum", "Download complete"]
     assert Progress(layer.digest[7:19], "Downloading", layer.size, layer.size) in seen
-    assert seen[0] == Progress("1", f"Pulling from {registry.host}/app")
+    assert seen[0] == Progress("1", "Pulling from app")
 
 
 async def test_what_is_there_is_not_fetched_again(

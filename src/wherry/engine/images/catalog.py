@@ -159,6 +159,13 @@ class Catalog:
         self._images[left.id] = left
         self._tags.pop(str(reference), None)
 
+    async def know(self, image: ImageRecord, repo_digest: str) -> None:
+        """A registry has the image under this digest."""
+        digests = tuple(dict.fromkeys((*image.repo_digests, repo_digest)))
+        known = msgspec.structs.replace(image, repo_digests=digests)
+        await self._journal.commit([known.put(known.id)])
+        self._images[known.id] = known
+
     async def forget(self, image: ImageRecord) -> None:
         """Remove an image's record; its tags must be gone."""
         told = event("image", "delete", image.id, {"name": image.id})

@@ -42,6 +42,31 @@ async def pull(
         await engine.lanes.files(kept.release)
 
 
+async def pull_all(
+    engine: Engine,
+    reference: Reference,
+    platform: Platform | None,
+    credentials: Credentials | None,
+    report: Report,
+) -> None:
+    """Every tag of a repository, one after the other. Raises as `pull`, and NotFound."""
+    tags = await engine.remote.tags(reference, credentials or ANONYMOUS)
+    told: list[Progress] = []
+    for tag in tags:
+
+        def step(each: Progress) -> None:
+            (told.append if _is_end(each) else report)(each)
+
+        await pull(engine, reference.with_tag(tag), platform, credentials, step)
+    changed = any("newer" in each.status for each in told)
+    what = "Downloaded newer image" if changed else "Image is up to date"
+    report(Progress("", f"Status: {what} for {reference.familiar}"))
+
+
+def _is_end(step: Progress) -> bool:
+    return step.status.startswith("Status: ")
+
+
 async def _recorded(
     engine: Engine, pulled: Pulled, reference: Reference, report: Report
 ) -> ImageRecord:
