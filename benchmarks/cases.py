@@ -96,6 +96,20 @@ def _start_only(engine: Engine) -> float:
     return took
 
 
+def _start_cold(engine: Engine) -> float:
+    """The start request right after another one: nothing that was made ahead is left."""
+    api = engine.api()
+    first, second = create(api, ["sleep", "60"]), create(api, ["sleep", "60"])
+    api.call("POST", f"/containers/{first}/start")
+    began = time.perf_counter()
+    api.call("POST", f"/containers/{second}/start")
+    took = time.perf_counter() - began
+    for id in (first, second):
+        api.call("DELETE", f"/containers/{id}?force=1")
+    api.close()
+    return took
+
+
 def _running(engine: Engine) -> str:
     api = engine.api()
     id = create(api, ["sleep", "600"])
@@ -117,9 +131,19 @@ def _exec_clean(engine: Engine) -> float:
     return 0.0
 
 
+def _first_exec(engine: Engine) -> float:
+    """The same in a container that has had none."""
+    _exec_prepare(engine)
+    try:
+        return _exec(engine)
+    finally:
+        _exec_clean(engine)
+
+
 def _exec(engine: Engine) -> float:
     """Create, start attached, read to the end of the stream."""
     api = engine.api()
+    api.call("GET", "/_ping")
     began = time.perf_counter()
     body = {"AttachStdout": True, "AttachStderr": True, "Cmd": ["true"]}
     id = json.loads(api.call("POST", f"/containers/{_exec_in[engine.name]}/exec", body))["Id"]
@@ -331,7 +355,9 @@ CASES = (
     Case("bridge", "the same on the default bridge", _life("bridge"), 15, 0.15),
     Case("port", "the same with a published port", _life("bridge", **PORT), 15, 0.15),
     Case("start", "the start request alone, network none", _start_only, 15, 0.14),
+    Case("cold", "the same right after another start", _start_cold, 15, 0.14),
     Case("exec", "exec of true, attached", _exec, 20, 0.25, "ms", _exec_prepare, _exec_clean),
+    Case("first-exec", "the first exec of a container", _first_exec, 15, 0.25),
     Case("parallel", "50 starts at once", _parallel, 3, 0.2),
     Case("list", "list of 200 containers", _list, 20, 1.0, "ms", _list_prepare, _list_clean),
     Case("idle", "memory of the idle engine (PSS)", _idle_memory, 1, 0.5, "MiB"),
