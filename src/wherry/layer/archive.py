@@ -14,7 +14,7 @@ from wherry.layer import gomode
 from wherry.layer.errors import BrokenArchive
 from wherry.layer.extract import Extractor, Policy
 from wherry.layer.reader import TarReader
-from wherry.layer.tarwriter import END, Links, file_pieces
+from wherry.layer.tarwriter import END, Links, failure, file_pieces
 from wherry.linux.mount import (
     CGROUP2_SUPER_MAGIC,
     CGROUP_SUPER_MAGIC,
@@ -160,7 +160,8 @@ def read(root_fd: int, path: str, *, exact: bool = False) -> Iterator[bytes]:
 
     Names begin with the path's base name, or with `./` where the path ends in `/.`. Sockets are
     left out. Raises NotFound, NotPermitted, InvalidInput before the first piece.
-    `exact`: see `tarwriter.file_pieces`.
+    `exact`: see `tarwriter.file_pieces`; what goes wrong after the first piece is said in the
+    stream (`tarwriter.failure`), which has no end then.
     """
     named = _named(path)
     handle = _open(root_fd, named, path)
@@ -174,8 +175,17 @@ def read(root_fd: int, path: str, *, exact: bool = False) -> Iterator[bytes]:
         os.close(handle)
     if is_folder:
         prefix = "" if named.name == "/" else named.name
-        return gathered(_tree(walk, prefix, exact))
-    return gathered(_single(folder, base, exact))
+        pieces = _tree(walk, prefix, exact)
+    else:
+        pieces = _single(folder, base, exact)
+    return gathered(_confessing(pieces) if exact else pieces)
+
+
+def _confessing(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    except (WherryError, OSError) as error:
+        yield failure(str(error))
 
 
 def _parent(root_fd: int, named: _Named, path: str) -> tuple[int, str]:

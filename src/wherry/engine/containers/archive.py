@@ -11,10 +11,9 @@ from wherry.engine.containers.prepare import resolved_user
 from wherry.engine.engine import Engine
 from wherry.engine.registry import happened
 from wherry.kit.clock import rfc3339
-from wherry.kit.errors import InvalidInput, NotPermitted, WherryError
+from wherry.kit.errors import InvalidInput, NotPermitted
 from wherry.layer import archive as tars
 from wherry.layer import staged
-from wherry.layer.tarwriter import failure
 
 
 def _checked(path: str) -> str:
@@ -40,8 +39,8 @@ async def get(
 ) -> tuple[PathStat, AsyncIterator[bytes]]:
     """A tar of the path. Raises as `stat`, before the first byte.
 
-    `exact` is for a copy to another engine: holes stay holes, and what goes wrong in the midst
-    (a file that changes, too) is said in the stream (`tarwriter.failure`), which has no end then.
+    `exact` is for a copy to another engine: holes stay holes, and a file that changes while it is
+    read, or whatever else goes wrong, is said in the stream.
     """
     container = engine.containers.find(ref)
     found = await engine.lanes.files(_stat, engine, container, _checked(path))
@@ -49,13 +48,7 @@ async def get(
 
     def pieces() -> Iterator[bytes]:
         with rootfs.opened(mounts, container.state.pid) as root:
-            if not exact:
-                yield from tars.read(root, path)
-                return
-            try:
-                yield from tars.read(root, path, exact=True)
-            except (WherryError, OSError) as error:
-                yield failure(str(error))
+            yield from tars.read(root, path, exact=exact)
 
     await engine.journal.commit([], happened(container.record, "archive-path"))
     return found, pipes.iterate(engine.lanes, pieces)
