@@ -92,11 +92,14 @@ class Networking:
                 driver = self.driver(kept.network)
                 await driver.leave(kept.network, endpoint(record, place), sandbox)
 
-    async def restore(self, used: set[str]) -> None:
+    async def restore(self, running: Iterable[ContainerRecord]) -> None:
         """After a restart of the daemon: networks in use are there already, and stay so."""
-        bridges = [network for network in self._bridges() if network.id in used]
+        used = [(record, place) for record in running for place in record.endpoints]
+        ids = {place.network_id for _, place in used}
+        bridges = [network for network in self._bridges() if network.id in ids]
         if bridges:
-            await self._wired.bridge.driver().restore(bridges)
+            endpoints = [endpoint(record, place) for record, place in used]
+            await self._wired.bridge.driver().restore(bridges, endpoints)
             self._ready |= {network.id for network in bridges}
 
     async def close(self, *, keep: bool) -> None:

@@ -32,14 +32,8 @@ CLEANING = 10.0
 
 async def reattach(engine: Engine) -> None:
     """Find every container again."""
-    used = {
-        place.network_id
-        for container in engine.containers
-        if container.running
-        for place in container.record.endpoints
-    }
-    await engine.networking.restore(used)
-    running = (container.record for container in engine.containers if container.running)
+    running = [container.record for container in engine.containers if container.running]
+    await engine.networking.restore(running)
     engine.networking.names.remember(running)
     for container in engine.containers:
         async with container.lock:

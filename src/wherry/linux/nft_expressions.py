@@ -24,7 +24,7 @@ _META_PROTOCOL, _META_IIFNAME, _META_OIFNAME, _META_L4PROTO = 1, 6, 7, 16
 _NETWORK, _TRANSPORT = 1, 2
 _FIB_ADDRESS_TYPE, _FIB_DESTINATION = 3, 2
 _CT_STATE, _CT_STATUS = 0, 2
-_NAT_DESTINATION, _IPV4 = 1, 2
+_NAT_DESTINATION, _IPV4, _IPV6 = 1, 2, 10
 _NAME_SIZE = 16
 
 
@@ -88,19 +88,21 @@ def load_interface(*, leaving: bool) -> bytes:
 
 
 def _in_subnet(offset: int, network: bytes, prefix: int, differs: bool) -> tuple[bytes, ...]:
-    mask = (0xFFFFFFFF << (32 - prefix) & 0xFFFFFFFF).to_bytes(4, "big")
-    load = _payload(_NETWORK, offset, 4, REGISTER)
+    size = len(network)
+    every = (1 << 8 * size) - 1
+    mask = (every << (8 * size - prefix) & every).to_bytes(size, "big")
+    load = _payload(_NETWORK, offset, size, REGISTER)
     return load, _masked(mask), equals(network, differs=differs)
 
 
 def source_in(network: bytes, prefix: int, *, differs: bool = False) -> tuple[bytes, ...]:
-    """The IPv4 source lies in the subnet (or outside)."""
-    return _in_subnet(12, network, prefix, differs)
+    """The source lies in the subnet (or outside); IPv4 or IPv6, as the table is."""
+    return _in_subnet(12 if len(network) == 4 else 8, network, prefix, differs)
 
 
 def destination_in(network: bytes, prefix: int, *, differs: bool = False) -> tuple[bytes, ...]:
-    """The IPv4 destination lies in the subnet (or outside)."""
-    return _in_subnet(16, network, prefix, differs)
+    """The destination lies in the subnet (or outside); IPv4 or IPv6, as the table is."""
+    return _in_subnet(16 if len(network) == 4 else 24, network, prefix, differs)
 
 
 def destination6_in(network: bytes, prefix: int, differs: bool = False) -> tuple[bytes, ...]:
@@ -152,16 +154,20 @@ def connection_was_redirected() -> tuple[bytes, ...]:
     return _connection(_CT_STATUS, DESTINATION_TRANSLATED)
 
 
-def load_source() -> bytes:
-    """The IPv4 source address, for a look-up."""
-    return _payload(_NETWORK, 12, 4, REGISTER)
+def load_source(size: int = 4) -> bytes:
+    """The source address, for a look-up; `size` is 4 bytes, or 16."""
+    return _payload(_NETWORK, 12 if size == 4 else 8, size, REGISTER)
 
 
-def load_endpoint(*, with_address: bool) -> tuple[bytes, ...]:
-    """[destination address,] protocol and port, as the key of a map, from REGISTER on."""
-    first = REGISTER + int(with_address)
+def load_endpoint(*, with_address: bool, size: int = 4) -> tuple[bytes, ...]:
+    """[destination address,] protocol and port, as the key of a map, from REGISTER on.
+
+    `size` is that of an address: 4 bytes, or 16.
+    """
+    first = REGISTER + (size // 4 if with_address else 0)
     key = (_meta(_META_L4PROTO, first), _payload(_TRANSPORT, 2, 2, first + 1))
-    return (_payload(_NETWORK, 16, 4, REGISTER), *key) if with_address else key
+    offset = 16 if size == 4 else 24
+    return (_payload(_NETWORK, offset, size, REGISTER), *key) if with_address else key
 
 
 def look_up(name: str, *, into: int = -1, inverted: bool = False) -> bytes:
@@ -179,10 +185,11 @@ def reject(code: int = ADMINISTRATIVELY_PROHIBITED) -> bytes:
     return _expression("reject", number(1, 0), attribute(2, bytes((code,))))
 
 
-def translate_destination() -> bytes:
-    """DNAT to the address in REGISTER and the port in the next one."""
-    registers = (number(3, REGISTER), number(5, REGISTER + 1))
-    return _expression("nat", number(1, _NAT_DESTINATION), number(2, _IPV4), *registers)
+def translate_destination(size: int = 4) -> bytes:
+    """DNAT to the address of this size in REGISTER, and the port behind it."""
+    registers = (number(3, REGISTER), number(5, REGISTER + size // 4))
+    family = _IPV4 if size == 4 else _IPV6
+    return _expression("nat", number(1, _NAT_DESTINATION), number(2, family), *registers)
 
 
 def translate_destination_to(address: bytes, port: int) -> tuple[bytes, ...]:

@@ -28,8 +28,10 @@ INGRESS = 0
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = 0, 1, 2, 3, 4
 FAMILY_NAMES = {INET: "inet", IPV4: "ip", IPV6: "ip6"}
 
-TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE, TYPE_INTERFACE = 7, 12, 13, 41
-"""What `nft` calls ipv4_addr, inet_proto, inet_service and ifname; the kernel only keeps them."""
+TYPE_ADDRESS, TYPE_ADDRESS6 = 7, 8
+TYPE_PROTOCOL, TYPE_SERVICE, TYPE_INTERFACE = 12, 13, 41
+"""What `nft` calls ipv4_addr, ipv6_addr; inet_proto, inet_service, ifname. The kernel only keeps
+them."""
 
 _SUBSYSTEM = 10 << 8
 _BATCH_BEGIN, _BATCH_END = 16, 17

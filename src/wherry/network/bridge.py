@@ -13,6 +13,7 @@ from wherry.kit.errors import InvalidInput, WherryError
 from wherry.linux import conntrack
 from wherry.linux.rtnetlink import Link
 from wherry.network import bridge_links, foreign, ipam
+from wherry.network.bridge_ipv6 import Ipv6Side, bridge_rules
 from wherry.network.bridge_links import BridgeLinks
 from wherry.network.driver import Endpoint, Joined, Network, PortPublisher, Sandbox
 from wherry.network.egress.guards import Guarded
@@ -41,6 +42,7 @@ class BridgeDriver:
         self._links = BridgeLinks(sockets.route, self._tag)
         self._table = FilterTable(engine_id, sockets.netfilter)
         self._link_guards = LinkGuards(engine_id, sockets.netfilter)
+        self._six = Ipv6Side(engine_id, sockets)
         self._sockets, self._ports = sockets, ports
         self._kernel_ports = not own_netns
         self._permitted: set[tuple[foreign.Blocker, str]] = set()
@@ -61,33 +63,42 @@ class BridgeDriver:
     async def create(self, network: Network) -> None:
         """The bridge with its address, and its rules. Raises Conflict (another's link), OSError."""
         self.validate(network)
+        if network.subnet6:
+            self._six.prepare()
         self._links.ensure_bridge(network)
-        self._table.add_bridge(_bridge_rules(network))
+        self._table.add_bridge(bridge_rules(network))
+        self._six.add(network)
         if self._kernel_ports:
             await self._permit(network)
         else:
             self._table.redirect(await self._outbound(self._table.rules.bridges))
 
-    async def restore(self, networks: Iterable[Network]) -> None:
+    async def restore(
+        self, networks: Iterable[Network], endpoints: Iterable[Endpoint] = ()
+    ) -> None:
         """At the daemon's start: all networks, and the ports held for them, in one transaction.
 
         Without it the first `create` would replace the table and forget the ports in it.
         """
+        by_id = {endpoint.id: endpoint for endpoint in endpoints}
         listed = list(networks)
         known: set[Translation] = set()
-        for entry in await self._ports.published():
+        published = await self._ports.published()
+        for entry in published:
             known |= set(self._translations(entry.address, entry.ports))
-        bridges = tuple(map(_bridge_rules, listed))
+        bridges = tuple(map(bridge_rules, listed))
         outbound = None if self._kernel_ports else await self._outbound(bridges)
         guarded, ports = await self._ports.guarded()
         guards = frozenset(entry.address for entry in guarded)
         self._table.start(Ruleset(bridges, frozenset(known), outbound, guards, ports))
+        self._six.start(listed, by_id, published if self._kernel_ports else ())
         for network in listed:
             await self.create(network)
 
     async def remove(self, network: Network) -> None:
         """The bridge and its rules, gone."""
         self._table.remove_bridge(network.bridge)
+        self._six.remove_bridge(network)
         sock = self._sockets.slow_netfilter
         async with self._slow:
             if blockers := foreign.find(sock):
@@ -101,6 +112,7 @@ class BridgeDriver:
         """For the engine's end: its packet filter, gone."""
         self._table.remove()
         self._link_guards.remove()
+        self._six.remove()
 
     async def join(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> Joined:
         """Ports first (they can conflict), then the link, then the rules."""
@@ -128,6 +140,7 @@ class BridgeDriver:
         """
         found = self._links.take_down(endpoint)
         self._table.release(endpoint.address)
+        self._six.release(endpoint)
         if endpoint.egress:
             await self._ports.release(endpoint.id)
         await self.withdraw(network, endpoint)
@@ -137,6 +150,7 @@ class BridgeDriver:
     async def withdraw(self, network: Network, endpoint: Endpoint) -> None:
         """The packet filter first, then the listeners, then what runs already."""
         gone = self._table.forget(endpoint.address)
+        self._six.forget(endpoint)
         if endpoint.ports:
             await self._ports.withdraw(endpoint.id)
         await self._forget_flows(gone)
@@ -146,12 +160,15 @@ class BridgeDriver:
         where = (endpoint.id, endpoint.container_id, endpoint.address)
         ports = await self._ports.guard(Guarded(*where, endpoint.egress))
         self._table.guard(endpoint.address, ports)
+        self._six.guard(endpoint)
 
     async def publish(self, network: Network, endpoint: Endpoint) -> tuple[PublishedPort, ...]:
         """Host ports first (they can conflict), then the packet filter's way to them."""
         ports = await self._take_ports(network, endpoint)
         try:
             self._table.translate(self._translations(endpoint.address, ports))
+            if self._kernel_ports:
+                self._six.translate(endpoint, ports)
         except BaseException:
             await self._ports.withdraw(endpoint.id)
             raise
@@ -209,14 +226,3 @@ class BridgeDriver:
             for port in ports
             if self._kernel_ports and ":" not in port.host_ip and port.host_ip[:4] != "127."
         ]
-
-
-def _bridge_rules(network: Network) -> Bridge:
-    return Bridge(
-        network.bridge,
-        network.subnet,
-        network.gateway,
-        masquerade=network.masquerade,
-        inter_container=network.inter_container,
-        internal=network.internal,
-    )

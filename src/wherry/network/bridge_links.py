@@ -3,12 +3,13 @@
 import errno
 
 from wherry.kit.errors import Conflict
-from wherry.linux import rtnetlink
+from wherry.linux import netns, rtnetlink
 from wherry.linux.netlink import Message, NetlinkSocket
 from wherry.linux.rtnetlink import Link, VethEnd
 from wherry.network import ipam
 from wherry.network.driver import Endpoint, Interface, Network, Sandbox
 from wherry.network.sockets import container_route
+from wherry.network.sysctl import enable_ipv6_on
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -82,6 +83,8 @@ class BridgeLinks:
                 link = rtnetlink.link(inside, endpoint.interface)
             if link is None:
                 raise OSError(errno.ENODEV, f"link {endpoint.interface}, peer of {name}, is gone")
+            if endpoint.address6:
+                netns.inside(sandbox.netns_fd, lambda: enable_ipv6_on(endpoint.interface))
             return _configure(inside, link, network, endpoint, name)
 
     def _create_pair(

@@ -7,7 +7,7 @@ it, and answers to who reached it through a published port pass.
 
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from typing import NamedTuple
 
 from wherry.linux import nft_expressions as nft
@@ -27,7 +27,7 @@ class Subnet(NamedTuple):
 
 def elements(addresses: Iterable[str]) -> dict[bytes, bytes]:
     """Guarded addresses as elements of the set."""
-    return {IPv4Address(address).packed: b"" for address in addresses}
+    return {ip_address(address).packed: b"" for address in addresses}
 
 
 def rules(subnets: tuple[Subnet, ...], ports: Outbound) -> Iterable[Rule]:
@@ -44,3 +44,11 @@ def rules(subnets: tuple[Subnet, ...], ports: Outbound) -> Iterable[Rule]:
     for protocol, port in ((socket.IPPROTO_TCP, ports.tcp), (socket.IPPROTO_UDP, ports.udp)):
         matched = (*guarded, *nft.protocol_is(protocol))
         yield Rule("prerouting", (*matched, *nft.redirect_to_port(port)))
+
+
+def refusals(bridges: Iterable[str], size: int) -> Iterable[Rule]:
+    """IPv6: the forwarder carries none, so a guarded container gets no further than its network."""
+    guarded = (nft.load_source(size), nft.look_up(GUARDED.name))
+    for bridge in bridges:
+        leaves = (*nft.coming_from(bridge), *nft.going_to(bridge, differs=True))
+        yield Rule("forward", (*leaves, *nft.connection_is_new(), *guarded, nft.reject()))

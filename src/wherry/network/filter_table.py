@@ -15,9 +15,10 @@ class FilterTable:
     A refused transaction leaves table and memory as they were.
     """
 
-    def __init__(self, engine_id: str, sock: NetlinkSocket) -> None:
+    def __init__(self, engine_id: str, sock: NetlinkSocket, family: int = nftables.IPV4) -> None:
         self._name = firewall.table_name(engine_id)
         self._socket = sock
+        self._nothing = Ruleset(family=family)
         self._applied: Ruleset | None = None
 
     @classmethod
@@ -28,7 +29,7 @@ class FilterTable:
     @property
     def rules(self) -> Ruleset:
         """What is in place, as far as this object put it there."""
-        return self._applied or Ruleset()
+        return self._applied or self._nothing
 
     def apply(self, wanted: Ruleset) -> None:
         """Make the table so. Raises OSError naming the refused part."""
@@ -74,6 +75,10 @@ class FilterTable:
         guards = self.rules.guards | {address}
         self.apply(self.rules._replace(guards=guards, guard_ports=ports))
 
+    def refuse(self, address: str) -> None:
+        """IPv6: what this container begins does not leave its network."""
+        self.apply(self.rules._replace(guards=self.rules.guards | {address}))
+
     def release(self, address: str) -> None:
         """The address has no egress rules any more."""
         if address in self.rules.guards:
@@ -81,5 +86,5 @@ class FilterTable:
 
     def remove(self) -> None:
         """Remove the table."""
-        nftables.commit(self._socket, firewall.removal(self._name))
+        nftables.commit(self._socket, firewall.removal(self._name, self._nothing.family))
         self._applied = None

@@ -1,6 +1,7 @@
 """The packet filter of one engine: wanted rules as values, and the messages that make them so.
 
-One nf_tables table `wherry-ENGINE` (family ip), put in place as one transaction:
+One nf_tables table `wherry-ENGINE` of family ip, and one of family ip6 where a network has IPv6,
+put in place as one transaction each:
 
 ```
 map published     { protocol . port             : address . port }   bindings to every address
@@ -18,7 +19,7 @@ Established connections survive both: conntrack holds their translation.
 
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from wherry.linux import nft_expressions as nft
@@ -26,10 +27,12 @@ from wherry.linux.netlink import Message
 from wherry.linux.nftables import (
     FORWARD,
     IPV4,
+    IPV6,
     OUTPUT,
     POSTROUTING,
     PREROUTING,
     TYPE_ADDRESS,
+    TYPE_ADDRESS6,
     TYPE_INTERFACE,
     TYPE_PROTOCOL,
     TYPE_SERVICE,
@@ -49,18 +52,13 @@ from wherry.network.egress_rules import GUARDED, Subnet
 from wherry.network.ports import Outbound
 
 _NUMBERS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
-_LOOPBACK = (bytes((127, 0, 0, 0)), 8)
-_TARGET = (TYPE_ADDRESS, TYPE_SERVICE)
-_SETS = (
-    Set("published", (TYPE_PROTOCOL, TYPE_SERVICE), 8, _TARGET, 8),
-    Set("published_at", (TYPE_ADDRESS, TYPE_PROTOCOL, TYPE_SERVICE), 12, _TARGET, 8),
-    Set("bridges", (TYPE_INTERFACE,), 16),
-    GUARDED,
-)
+_LOOPBACK = {IPV4: (bytes((127, 0, 0, 0)), 8), IPV6: (bytes(15) + b"\1", 128)}
+_SIZES = {IPV4: 4, IPV6: 16}
+_EVERYWHERE = ("0.0.0.0", "::")
 
 
 class Bridge(NamedTuple):
-    """A bridge with its IPv4 subnet and gateway, and what may pass."""
+    """A bridge with its subnet and gateway in the table's family, and what may pass."""
 
     name: str
     subnet: str
@@ -71,7 +69,7 @@ class Bridge(NamedTuple):
 
 
 class Translation(NamedTuple):
-    """A published port: `host_ip` `0.0.0.0` stands for every address of the host."""
+    """A published port: `host_ip` `0.0.0.0` or `::` stands for every address of the host."""
 
     protocol: str
     host_ip: str
@@ -90,6 +88,7 @@ class Ruleset(NamedTuple):
     guards: frozenset[str] = frozenset()
     """Addresses of containers with egress rules; these go to `guard_ports`."""
     guard_ports: Outbound | None = None
+    family: int = IPV4
 
 
 def table_name(engine_id: str) -> str:
@@ -103,10 +102,18 @@ def plan(table: str, applied: Ruleset | None, wanted: Ruleset) -> list[Message]:
         return []
     if applied is None or not _differ_by_elements(applied, wanted):
         return _replace(table, wanted)
+    place = _Place(wanted.family, table)
     return [
-        *_change(table, applied.translations, wanted.translations),
-        *_change_guards(table, applied.guards, wanted.guards),
+        *_change(place, applied.translations, wanted.translations),
+        *_change_guards(place, applied.guards, wanted.guards),
     ]
+
+
+class _Place(NamedTuple):
+    """A table."""
+
+    family: int
+    table: str
 
 
 def _differ_by_elements(applied: Ruleset, wanted: Ruleset) -> bool:
@@ -114,60 +121,76 @@ def _differ_by_elements(applied: Ruleset, wanted: Ruleset) -> bool:
     return filled == wanted
 
 
-def removal(table: str) -> list[Message]:
+def removal(table: str, family: int = IPV4) -> list[Message]:
     """The transaction that leaves nothing, whether there was a table or not."""
-    return [new_table(IPV4, table), delete_table(IPV4, table)]
+    return [new_table(family, table), delete_table(family, table)]
 
 
-def _replace(table: str, wanted: Ruleset) -> list[Message]:
-    messages = [*removal(table), new_table(IPV4, table)]
-    messages += [new_set(IPV4, table, entry, number) for number, entry in enumerate(_SETS, 1)]
-    messages += [new_chain(chain) for chain in _chains(table)]
-    if wanted.bridges:
-        names = {bridge.name.encode().ljust(16, b"\0"): b"" for bridge in wanted.bridges}
-        messages.append(add_elements(IPV4, table, "bridges", names))
-    messages += _added(table, wanted.translations)
-    messages += _change_guards(table, frozenset(), wanted.guards)
-    return messages + [new_rule(IPV4, table, rule) for rule in _rules(wanted)]
-
-
-def _chains(table: str) -> tuple[Chain, ...]:
+def _sets(family: int) -> tuple[Set, ...]:
+    size, address = _SIZES[family], TYPE_ADDRESS if family == IPV4 else TYPE_ADDRESS6
+    target = (address, TYPE_SERVICE)
+    key = (address, TYPE_PROTOCOL, TYPE_SERVICE)
     return (
-        Chain(IPV4, table, "prerouting", "nat", PREROUTING, -100),
-        Chain(IPV4, table, "output", "nat", OUTPUT, -100),
-        Chain(IPV4, table, "postrouting", "nat", POSTROUTING, 100),
-        Chain(IPV4, table, "forward", "filter", FORWARD, 0),
+        Set("published", (TYPE_PROTOCOL, TYPE_SERVICE), 8, target, size + 4),
+        Set("published_at", key, size + 8, target, size + 4),
+        Set("bridges", (TYPE_INTERFACE,), 16),
+        Set(GUARDED.name, (address,), size),
     )
 
 
-def _change(table: str, old: frozenset[Translation], new: frozenset[Translation]) -> list[Message]:
+def _replace(table: str, wanted: Ruleset) -> list[Message]:
+    place = _Place(wanted.family, table)
+    messages = [*removal(table, wanted.family), new_table(*place)]
+    sets = enumerate(_sets(wanted.family), 1)
+    messages += [new_set(*place, entry, number) for number, entry in sets]
+    messages += [new_chain(chain) for chain in _chains(place)]
+    if wanted.bridges:
+        names = {bridge.name.encode().ljust(16, b"\0"): b"" for bridge in wanted.bridges}
+        messages.append(add_elements(*place, "bridges", names))
+    messages += _added(place, wanted.translations)
+    messages += _change_guards(place, frozenset(), wanted.guards)
+    return messages + [new_rule(*place, rule) for rule in _rules(wanted)]
+
+
+def _chains(place: _Place) -> tuple[Chain, ...]:
+    return (
+        Chain(*place, "prerouting", "nat", PREROUTING, -100),
+        Chain(*place, "output", "nat", OUTPUT, -100),
+        Chain(*place, "postrouting", "nat", POSTROUTING, 100),
+        Chain(*place, "forward", "filter", FORWARD, 0),
+    )
+
+
+def _change(
+    place: _Place, old: frozenset[Translation], new: frozenset[Translation]
+) -> list[Message]:
     removed: list[Message] = []
     for name, elements in _elements(old - new).items():
         if elements:
-            removed.append(delete_elements(IPV4, table, name, elements))
-    return removed + _added(table, new - old)
+            removed.append(delete_elements(*place, name, elements))
+    return removed + _added(place, new - old)
 
 
-def _change_guards(table: str, old: frozenset[str], new: frozenset[str]) -> list[Message]:
+def _change_guards(place: _Place, old: frozenset[str], new: frozenset[str]) -> list[Message]:
     gone, come = egress_rules.elements(old - new), egress_rules.elements(new - old)
-    removed = [delete_elements(IPV4, table, GUARDED.name, gone)] if gone else []
-    return removed + ([add_elements(IPV4, table, GUARDED.name, come)] if come else [])
+    removed = [delete_elements(*place, GUARDED.name, gone)] if gone else []
+    return removed + ([add_elements(*place, GUARDED.name, come)] if come else [])
 
 
-def _added(table: str, translations: Iterable[Translation]) -> list[Message]:
+def _added(place: _Place, translations: Iterable[Translation]) -> list[Message]:
     maps = _elements(translations).items()
-    return [add_elements(IPV4, table, name, elements) for name, elements in maps if elements]
+    return [add_elements(*place, name, elements) for name, elements in maps if elements]
 
 
 def _elements(translations: Iterable[Translation]) -> dict[str, dict[bytes, bytes]]:
     maps: dict[str, dict[bytes, bytes]] = {"published": {}, "published_at": {}}
     for entry in translations:
         key = bytes((_NUMBERS[entry.protocol], 0, 0, 0)) + _port(entry.host_port)
-        target = IPv4Address(entry.address).packed + _port(entry.port)
-        if entry.host_ip == "0.0.0.0":
+        target = ip_address(entry.address).packed + _port(entry.port)
+        if entry.host_ip in _EVERYWHERE:
             maps["published"][key] = target
         else:
-            maps["published_at"][IPv4Address(entry.host_ip).packed + key] = target
+            maps["published_at"][ip_address(entry.host_ip).packed + key] = target
     return maps
 
 
@@ -176,18 +199,22 @@ def _port(port: int) -> bytes:
 
 
 def _subnet(bridge: Bridge) -> tuple[bytes, int]:
-    network = IPv4Network(bridge.subnet)
+    network = ip_network(bridge.subnet)
     return network.network_address.packed, network.prefixlen
 
 
 def _rules(wanted: Ruleset) -> Iterable[Rule]:
+    size, loopback = _SIZES[wanted.family], _LOOPBACK[wanted.family]
+    if wanted.family == IPV6:
+        yield from egress_rules.refusals(tuple(each.name for each in wanted.bridges), size)
     if wanted.guard_ports is not None:
         subnets = tuple(Subnet(each.name, each.subnet, each.gateway) for each in wanted.bridges)
         yield from egress_rules.rules(subnets, wanted.guard_ports)
-    yield from _translate("prerouting", nft.destination_is_local())
+    yield from _translate("prerouting", nft.destination_is_local(), size)
     yield from _translate(
         "output",
-        (*nft.destination_in(*_LOOPBACK, differs=True), *nft.destination_is_local()),
+        (*nft.destination_in(*loopback, differs=True), *nft.destination_is_local()),
+        size,
     )
     for bridge in wanted.bridges:
         yield from _postrouting(bridge)
@@ -196,11 +223,11 @@ def _rules(wanted: Ruleset) -> Iterable[Rule]:
         yield from _redirects(wanted.bridges, wanted.outbound)
 
 
-def _translate(chain: str, condition: tuple[bytes, ...]) -> Iterable[Rule]:
+def _translate(chain: str, condition: tuple[bytes, ...], size: int) -> Iterable[Rule]:
     for name, with_address in (("published_at", True), ("published", False)):
-        key = nft.load_endpoint(with_address=with_address)
+        key = nft.load_endpoint(with_address=with_address, size=size)
         look_up = nft.look_up(name, into=nft.REGISTER)
-        yield Rule(chain, (*condition, *key, look_up, nft.translate_destination()))
+        yield Rule(chain, (*condition, *key, look_up, nft.translate_destination(size)))
 
 
 def _postrouting(bridge: Bridge) -> Iterable[Rule]:
@@ -242,7 +269,7 @@ def _redirects(bridges: tuple[Bridge, ...], outbound: Outbound) -> Iterable[Rule
     open_bridges = [bridge for bridge in bridges if not bridge.internal]
     for bridge in bridges:
         inside = nft.destination_in(*_subnet(bridge))
-        not_us = nft.destination_in(IPv4Address(bridge.gateway).packed, 32, differs=True)
+        not_us = nft.destination_in(ip_address(bridge.gateway).packed, 32, differs=True)
         yield Rule("prerouting", (*inside, *not_us, nft.verdict(nft.RETURN)))
     for bridge in open_bridges:
         dns = (*nft.coming_from(bridge.name), *nft.protocol_is(socket.IPPROTO_UDP))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from wherry.linux import netns
 from wherry.linux.netlink import NETFILTER, NetlinkSocket
 from wherry.network.driver import Sandbox
-from wherry.network.sysctl import enable_forwarding
+from wherry.network.sysctl import enable_forwarding, enable_ipv6_forwarding
 
 
 class BridgeSockets(NamedTuple):
@@ -15,6 +15,7 @@ class BridgeSockets(NamedTuple):
     slow: NetlinkSocket
     netfilter: NetlinkSocket
     slow_netfilter: NetlinkSocket
+    netns_fd: int = -1
 
     @classmethod
     def open(cls, netns_fd: int = -1) -> "BridgeSockets":
@@ -25,7 +26,7 @@ class BridgeSockets(NamedTuple):
         """
         if netns_fd < 0:
             return cls._open_here()
-        return netns.inside(netns_fd, cls._open_here)
+        return netns.inside(netns_fd, cls._open_here)._replace(netns_fd=netns_fd)
 
     @classmethod
     def _open_here(cls) -> "BridgeSockets":
@@ -33,9 +34,16 @@ class BridgeSockets(NamedTuple):
         route, slow = NetlinkSocket.open(), NetlinkSocket.open()
         return cls(route, slow, NetlinkSocket.open(NETFILTER), NetlinkSocket.open(NETFILTER))
 
+    def forward_ipv6(self) -> None:
+        """Switch IPv6 forwarding on where the bridges are. Raises OSError."""
+        if self.netns_fd < 0:
+            enable_ipv6_forwarding()
+        else:
+            netns.inside(self.netns_fd, enable_ipv6_forwarding)
+
     def close(self) -> None:
         """Close them all."""
-        for sock in self:
+        for sock in (self.route, self.slow, self.netfilter, self.slow_netfilter):
             sock.close()
 
 

@@ -6,6 +6,7 @@ nobody on the link can reach services bound to the host's loopback (CVE-2020-855
 """
 
 FORWARDING = "/proc/sys/net/ipv4/ip_forward"
+IPV6 = "/proc/sys/net/ipv6/conf"
 
 
 def enable_forwarding() -> bool:
@@ -16,3 +17,26 @@ def enable_forwarding() -> bool:
     with open(FORWARDING, "w") as file:
         file.write("1")
     return True
+
+
+def enable_ipv6_forwarding() -> None:
+    """Switch IPv6 forwarding on, in the caller's namespace, as dockerd does it. Raises OSError."""
+    for name in ("default", "all"):
+        _set(f"{IPV6}/{name}/forwarding", "1")
+
+
+def enable_ipv6_on(link: str) -> None:
+    """IPv6 on one link of the caller's namespace, without router advertisements. Raises OSError.
+
+    A container's other links stay without: `default.disable_ipv6` is set in its namespace.
+    """
+    _set(f"{IPV6}/{link}/disable_ipv6", "0")
+    _set(f"{IPV6}/{link}/accept_ra", "0")
+
+
+def _set(path: str, value: str) -> None:
+    with open(path) as file:
+        if file.read().strip() == value:
+            return
+    with open(path, "w") as file:
+        file.write(value)

@@ -15,7 +15,7 @@ from wherry.engine.engine import Engine
 from wherry.engine.naming import check_name
 from wherry.engine.records import ContainerRecord
 from wherry.engine.registry import happened
-from wherry.kit.errors import Conflict, InvalidInput, WherryError
+from wherry.kit.errors import Conflict, InvalidInput, NotFound, NotPermitted, WherryError
 from wherry.monitor.handle import MonitorHandle
 
 STOP_TIMEOUT = 10
@@ -36,15 +36,17 @@ async def start(engine: Engine, ref: str) -> bool:
         try:
             await launch(engine, container)
             return True
-        except WherryError:
-            failed = container.record
+        except WherryError as error:
+            failed, cause = container.record, error
     if failed.request.host_config.auto_remove:
         await removal.remove(engine, failed.id, force=True, volumes=True)
-    raise _again(failed)
+    raise _again(failed, cause)
 
 
-def _again(record: ContainerRecord) -> WherryError:
-    return InvalidInput(record.state.error)
+def _again(record: ContainerRecord, cause: WherryError) -> WherryError:
+    """What a start says; a network that is gone or an address that is taken keep their status."""
+    kept = isinstance(cause, NotFound | NotPermitted) and record.state.error == str(cause)
+    return cause if kept else InvalidInput(record.state.error)
 
 
 def _refuse_removal(container: Container) -> None:

@@ -149,9 +149,10 @@ def check_new(record: ContainerRecord, network: NetworkRecord, find: Find) -> No
 
 
 def routed(places: Iterable[EndpointRecord], find: Find) -> tuple[EndpointRecord, ...]:
-    """Which place the default routes lead through: highest priority, then by name, as dockerd.
+    """Which place the default routes lead through, in dockerd's order.
 
-    An internal network leads nowhere.
+    The highest priority, then networks with both IPv4 and IPv6, then by name. An internal network
+    leads nowhere.
     """
     listed = tuple(places)
     open_places = [
@@ -165,8 +166,9 @@ def routed(places: Iterable[EndpointRecord], find: Find) -> tuple[EndpointRecord
     )
 
 
-def _rank(place: EndpointRecord) -> tuple[int, str]:
-    return -(place.settings.gw_priority if place.settings else 0), place.network
+def _rank(place: EndpointRecord) -> tuple[int, bool, str]:
+    priority = place.settings.gw_priority if place.settings else 0
+    return -priority, not (place.gateway and place.gateway6), place.network
 
 
 def dns_names(record: ContainerRecord, place: EndpointRecord) -> tuple[str, ...]:
