@@ -11,6 +11,7 @@ from wherry.engine import fsck, volumes
 from wherry.engine.containers import prune as containers
 from wherry.engine.engine import Engine
 from wherry.engine.images import remove as images
+from wherry.engine.networks import removal as networks
 
 
 async def prunable_containers(engine: Engine, call: Call) -> web.StreamResponse:
@@ -30,6 +31,11 @@ async def prunable_volumes(engine: Engine, call: Call) -> web.StreamResponse:
     return json_answer(pruned)
 
 
+async def prunable_networks(engine: Engine, call: Call) -> web.StreamResponse:
+    """GET /wherry/prune/networks."""
+    return json_answer(await networks.prune(engine, call.filters(), dry_run=True))
+
+
 async def check(engine: Engine, _call: Call) -> web.StreamResponse:
     """GET /wherry/fsck: what is inconsistent."""
     return json_answer(fsck.Report(await fsck.check(engine)))
@@ -44,6 +50,7 @@ ROUTES: Final = [
     Route("GET", "/wherry/prune/containers", prunable_containers),
     Route("GET", "/wherry/prune/images", prunable_images),
     Route("GET", "/wherry/prune/volumes", prunable_volumes),
+    Route("GET", "/wherry/prune/networks", prunable_networks),
     Route("GET", "/wherry/fsck", check),
     Route("POST", "/wherry/fsck", repair),
 ]

@@ -116,7 +116,7 @@ class Command(click.Command):
 LATER = frozenset(
     (
         "build", "builder", "buildx", "completion", "compose", "config", "login",
-        "logout", "manifest", "network", "node", "plugin", "prune", "push", "search", "secret",
+        "logout", "manifest", "node", "plugin", "prune", "push", "search", "secret",
         "service", "stack", "swarm", "trust",
     )
 )  # fmt: skip

@@ -30,6 +30,20 @@ image = Group(
     },
     aliases={"list": "ls", "remove": "rm"},
 )
+network = Group(
+    "network",
+    "Manage networks",
+    {
+        "connect": Entry("network.connect", "Connect a container to a network"),
+        "create": Entry("network.create", "Create a network"),
+        "disconnect": Entry("network.disconnect", "Disconnect a container from a network"),
+        "inspect": Entry("system.inspect", "Display detailed information", "network"),
+        "ls": Entry("network.list", "List networks"),
+        "prune": Entry("network.prune", "Remove all unused networks"),
+        "rm": Entry("network.remove", "Remove one or more networks"),
+    },
+    aliases={"list": "ls", "remove": "rm"},
+)
 volume = Group(
     "volume",
     "Manage volumes",

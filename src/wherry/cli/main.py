@@ -32,6 +32,7 @@ COMMANDS = {
     "kill": Entry("container.kill", "Kill one or more running containers"),
     "load": Entry("image.load", "Load images from a tar archive or STDIN"),
     "logs": Entry("container.logs", "Fetch the logs of a container"),
+    "network": Entry("groups", "Manage networks", "network"),
     "pause": Entry("container.pause", "Pause all processes within one or more containers"),
     "port": Entry("container.port", "List port mappings of a container"),
     "ps": Entry("container.list", "List containers"),

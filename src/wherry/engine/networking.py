@@ -23,6 +23,9 @@ from wherry.network import ipam
 from wherry.network.driver import Endpoint, Network, NetworkDriver, Sandbox
 from wherry.network.egress.policy import rules_of
 
+LINKED = ("bridge", "macvlan", "ipvlan")
+"""Drivers that make links of the host's side."""
+
 
 class Networking:
     """All networks of the engine."""
@@ -49,6 +52,8 @@ class Networking:
         """The driver of a network. Raises KeyError for none of ours."""
         if network.driver == "bridge":
             return self._wired.bridge.driver()
+        if network.driver in ("macvlan", "ipvlan"):
+            return self._wired.bridge.parents()
         return self._wired.drivers[network.driver]
 
     async def prepare(self, network: Network) -> NetworkDriver:
@@ -104,7 +109,8 @@ class Networking:
 
     async def close(self, *, keep: bool) -> None:
         """With running containers everything stays; else bridges, rules and process go."""
-        await self._wired.bridge.close(self._bridges(), keep=keep)
+        made = [each.network for each in self.book.all() if each.network.driver in LINKED]
+        await self._wired.bridge.close(made, keep=keep)
 
     def _bridges(self) -> list[Network]:
         return [each.network for each in self.book.all() if each.network.driver == "bridge"]

@@ -11,6 +11,7 @@ from wherry.network.driver import Network, NetworkDriver, Sandbox
 from wherry.network.egress.guards import Guarded
 from wherry.network.guards_handle import Denied
 from wherry.network.names import NamedEndpoint, Resolving
+from wherry.network.parent_driver import ParentDriver
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
 from wherry.network.sockets import BridgeSockets
@@ -116,11 +117,19 @@ class BridgeNetworks:
             )
         return self._driver
 
+    def parents(self) -> ParentDriver:
+        """The driver of macvlan and ipvlan. Raises OSError where the kernel refuses."""
+        self.driver()
+        assert self._sockets is not None
+        own_netns = self._settings.engine_netns >= 0
+        return ParentDriver(self._engine_id, self._sockets, own_netns=own_netns)
+
     async def close(self, networks: Iterable[Network], *, keep: bool) -> None:
         """Leave everything to running containers, or take bridges and rules away."""
         if self._driver is not None and not keep:
             for network in networks:
-                await self._driver.remove(network)
+                bridge = network.driver == "bridge"
+                await (self._driver if bridge else self.parents()).remove(network)
             await self._driver.remove_table()
         if self._sockets is not None:
             self._sockets.close()

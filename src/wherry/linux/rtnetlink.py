@@ -29,10 +29,11 @@ RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWNEIGH, RTM_DELNEIGH = 28, 29
 
 IFF_UP = 0x1
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_NET_NS_FD, _IFLA_IFALIAS = 18, 28, 20
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_INFO_SLAVE_KIND, _IFLA_INFO_SLAVE_DATA, _IFLA_BRPORT_MODE = 4, 5, 4
+_IFLA_BRPORT_ISOLATED = 33
 _IFLA_AF_SPEC, _IFLA_INET6_ADDR_GEN_MODE, _ADDR_GEN_MODE_NONE = 26, 8, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 3, 4, 8
 _IFA_F_NODAD = 0x02
@@ -146,6 +147,26 @@ def link_message(kind: str, name: str, *, mac: str = "", mtu: int = 0, up: bool 
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, payload, f"create {kind} {name}")
 
 
+def child_message(
+    kind: str,
+    name: str,
+    parent: int,
+    data: bytes,
+    *,
+    mac: str = "",
+    mtu: int = 0,
+    netns_fd: int = -1,
+) -> Message:
+    """Create a link on top of another one: `macvlan`, `ipvlan`, `vlan`.
+
+    It comes into being in its namespace; `parent` is an index in ours. `data`: IFLA_INFO_DATA.
+    """
+    payload = _ifinfo() + _end(VethEnd(name, mac, netns_fd), mtu) + _u32(_IFLA_LINK, parent)
+    info = (attribute(_IFLA_INFO_KIND, kind.encode()), nested(_IFLA_INFO_DATA, data))
+    payload += nested(_IFLA_LINKINFO, *info)
+    return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, payload, f"create {kind} {name}")
+
+
 def change_message(
     index: int,
     text: str,
@@ -185,10 +206,19 @@ def hairpin_message(name: str) -> Message:
 
     Needed where br_netfilter translates a destination to the sender's own address.
     """
-    mode = nested(_IFLA_INFO_SLAVE_DATA, attribute(_IFLA_BRPORT_MODE, b"\1"))
+    return _port_message(name, _IFLA_BRPORT_MODE, f"set hairpin mode of bridge port {name}")
+
+
+def isolation_message(name: str) -> Message:
+    """Keep a bridge's port from other isolated ports: no packet filter is needed for it."""
+    return _port_message(name, _IFLA_BRPORT_ISOLATED, f"isolate bridge port {name}")
+
+
+def _port_message(name: str, kind: int, text: str) -> Message:
+    mode = nested(_IFLA_INFO_SLAVE_DATA, attribute(kind, b"\1"))
     info = nested(_IFLA_LINKINFO, attribute(_IFLA_INFO_SLAVE_KIND, b"bridge"), mode)
     payload = _ifinfo() + text_attribute(_IFLA_IFNAME, name) + info
-    return Message(RTM_NEWLINK, 0, payload, f"set hairpin mode of bridge port {name}")
+    return Message(RTM_NEWLINK, 0, payload, text)
 
 
 def quiet_ipv6_message(index: int, name: str) -> Message:

@@ -99,6 +99,8 @@ class BridgeLinks:
         messages = [rtnetlink.veth_message(VethEnd(name), far, master=bridge.ifindex, mtu=mtu)]
         if hairpin:
             messages.append(rtnetlink.hairpin_message(name))
+        if not network.inter_container:
+            messages.append(rtnetlink.isolation_message(name))
         try:
             self._route.request(*messages)
         except FileExistsError:

@@ -1,5 +1,6 @@
 """The plan from one ruleset to another. That the rules do what they say is a system test."""
 
+from wherry.linux.nftables import IPV6
 from wherry.network import firewall
 from wherry.network.firewall import Bridge, Ruleset, Translation
 from wherry.network.ports import Outbound
@@ -52,3 +53,10 @@ def test_outbound_listeners_replace_the_table() -> None:
 
 def test_engines_have_tables_of_their_own() -> None:
     assert firewall.table_name("ab" * 32) == "wherry-abababababab"
+
+
+def test_ipv6_has_a_table_of_its_own_family() -> None:
+    bridge = Bridge("br0", "fd00::/64", "fd00::1")
+    web = Translation("tcp", "::", 80, "fd00::2", 8080)
+    sent = firewall.plan("t", None, Ruleset((bridge,), frozenset({web}), family=IPV6))
+    assert {message.payload[0] for message in sent} == {IPV6}

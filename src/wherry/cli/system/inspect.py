@@ -8,7 +8,7 @@ from wherry.cli.flags import Flag, switch, text
 from wherry.cli.session import Session, describe
 from wherry.cli.template.evaluate import Template
 from wherry.cli.template.nodes import TemplateError
-from wherry.client import containers, images
+from wherry.client import containers, images, networks
 from wherry.client.client import Client, get
 from wherry.client.document import Document
 from wherry.client.http import quote
@@ -19,7 +19,7 @@ Look = Callable[[Client, str, bool], Document]
 LOOKS: Mapping[str, Look] = {
     "container": lambda client, name, size: containers.inspect(client, name, size=size),
     "image": lambda client, name, _: images.inspect(client, name),
-    "network": lambda client, name, _: get(client, f"/networks/{quote(name)}"),
+    "network": lambda client, name, _: networks.inspect(client, name),
     "volume": lambda client, name, _: get(client, f"/volumes/{quote(name)}"),
 }
 """How objects of each kind are looked up, in the order in which a bare name is tried."""
@@ -44,6 +44,16 @@ def inspect_container(session: Session, arguments: list[str], *, format: str, si
 def inspect_image(session: Session, arguments: list[str], *, format: str) -> None:
     """Display detailed information on one or more images."""
     show(session, arguments, [LOOKS["image"]], format, size=False)
+
+
+def inspect_network(session: Session, arguments: list[str], *, format: str, verbose: bool) -> None:
+    """Display detailed information on one or more networks."""
+
+    def look(client: Client, name: str, size: bool) -> Document:
+        del size
+        return networks.inspect(client, name, verbose=verbose)
+
+    show(session, arguments, [look], format, size=False)
 
 
 def inspect_volume(session: Session, arguments: list[str], *, format: str) -> None:
@@ -133,6 +143,14 @@ image = Command(
     usage="IMAGE [IMAGE...]",
     arity=Arity(1),
     flags=_flags(),
+)
+network = Command(
+    "inspect",
+    inspect_network,
+    "Display detailed information on one or more networks",
+    usage="NETWORK [NETWORK...]",
+    arity=Arity(1),
+    flags=_flags(switch("verbose v", "Verbose output for diagnostics")),
 )
 volume = Command(
     "inspect",

@@ -58,6 +58,8 @@ def check(request: NetworkCreateRequest, known: Container[object]) -> None:
         raise InvalidInput(f"invalid name: {name}")
     if name in (*BUILTIN, "default"):
         raise NotPermitted(f"operation is not permitted on predefined {name} network ")
+    if name in known:
+        raise Conflict(f"network with name {name} already exists")
     if request.ingress:
         raise NotPermitted("Ingress network can only be global scope network")
     if request.scope not in ("", "local"):
@@ -74,8 +76,6 @@ def check(request: NetworkCreateRequest, known: Container[object]) -> None:
         raise NotFound(f'plugin "{driver}" not found')
     if request.enable_ipv4 is False:
         raise Unsupported("networks without IPv4 (EnableIPv4=false) are not offered")
-    if name in known:
-        raise Conflict(f"network with name {name} already exists")
 
 
 def planned(

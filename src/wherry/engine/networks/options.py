@@ -3,6 +3,7 @@
 from wherry.dockerapi.networks import NetworkCreateRequest
 from wherry.kit.errors import InvalidInput, Unsupported
 from wherry.network import ipam
+from wherry.network.parent_links import dummy_name
 
 _BRIDGE = "com.docker.network.bridge."
 _MTU = "com.docker.network.driver.mtu"
@@ -82,7 +83,7 @@ def parent_fields(request: NetworkCreateRequest, id: str) -> dict[str, object]:
     parent = given.get("parent", "")
     if request.internal and parent:
         parent = ""
-    return {"parent": parent or f"dm-{id[:12]}", "mode": mode, "mtu": number(given, _MTU)}
+    return {"parent": parent or dummy_name(id), "mode": mode, "mtu": number(given, _MTU)}
 
 
 PARENT_MODES = {

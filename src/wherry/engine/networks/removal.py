@@ -41,8 +41,8 @@ async def _remove(engine: Engine, record: NetworkRecord) -> None:
     await engine.networking.book.forget(record, happened(record, "destroy"))
 
 
-async def prune(engine: Engine, filters: Filters) -> NetworksPruned:
-    """Remove what nobody is in. Raises InvalidInput for filters that make no sense."""
+async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> NetworksPruned:
+    """Remove what nobody is in; `dry_run` only says what that is. Raises InvalidInput (filters)."""
     filters.check(NETWORKS_PRUNE)
     limits = [moment(text) for text in filters.get("until")]
     removed = []
@@ -50,11 +50,13 @@ async def prune(engine: Engine, filters: Filters) -> NetworksPruned:
         if record.builtin or in_use(engine, record) or not _selected(record, filters, limits):
             continue
         try:
-            await remove(engine, record.network.id)
+            if not dry_run:
+                await remove(engine, record.network.id)
         except (NotFound, NotPermitted):
             continue  # somebody removed it, or came in, meanwhile
         removed.append(record.network.name)
-    await engine.journal.commit([], event("network", "prune", "", {"reclaimed": "0"}))
+    if not dry_run:
+        await engine.journal.commit([], event("network", "prune", "", {"reclaimed": "0"}))
     return NetworksPruned(tuple(removed) or None)
 
 
