@@ -98,6 +98,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="CIDR",
         help="the default bridge's address; else from the first free one of Docker's pools",
     )
+    flags.add_argument(
+        "--cdi-spec-dir",
+        action="append",
+        metavar="DIR",
+        help="descriptions of devices (CDI), instead of /etc/cdi and /var/run/cdi (repeatable)",
+    )
     flags.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
     flags.add_argument(
         "--insecure-tcp",
@@ -133,6 +139,7 @@ def read(argv: list[str]) -> DaemonConfig:
         exec_root=os.path.abspath(given.exec_root or default_exec_root()),
         runtimes=tuple(_runtimes(given.add_runtime)),
         default_runtime=given.default_runtime,
+        cdi_folders=tuple(given.cdi_spec_dir or EngineSettings._field_defaults["cdi_folders"]),
         registry_mirrors=tuple(given.registry_mirror),
         insecure_registries=tuple(given.insecure_registry),
         bridge="" if given.bridge == "none" else given.bridge,

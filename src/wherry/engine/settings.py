@@ -80,6 +80,8 @@ class EngineSettings(NamedTuple):
     engine_netns: int = -1
     """Descriptor of the network namespace that holds the bridges; -1: our own (root)."""
     labels: tuple[str, ...] = ()
+    cdi_folders: tuple[str, ...] = ("/etc/cdi", "/var/run/cdi")
+    """Where descriptions of devices are; later folders win."""
     log_max_size: int = 10 << 20
     """Bytes; Docker's json-file default is unbounded, ours is not."""
     log_max_files: int = 3

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from wherry.kit.errors import WherryError
+from wherry.kit.errors import Unsupported, WherryError
 from wherry.linux.cgroup.directory import Directory
 from wherry.linux.cgroup.layout import Layout, detect
 from wherry.linux.cgroup.oom import OomEvents
@@ -226,7 +226,7 @@ def _surroundings(runtime: Runtime, init: int) -> Result:
     fds = [netlink_inside(held["net"]).detach(), held.pop("net"), *held.values()]
     fields: Fields = {"held": len(held)}
     oom: OomEvents | None = None
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, Unsupported):
         oom = runtime.oom_events(init)
     if oom is not None:
         event, directory, fields["oom"] = oom.parts()

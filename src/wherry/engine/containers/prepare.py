@@ -53,9 +53,24 @@ def prepared(
         ids_socket=_ids_socket(engine, record),
     )
     folder = engine.settings.folders.bundle(record.id)
-    spec = json.dumps(bundle.runtime_spec(_with_numbers(record), facts)).encode()
-    write_atomic(os.path.join(folder, "config.json"), spec, durable=False)
+    spec = _with_devices(engine, record, bundle.runtime_spec(_with_numbers(record), facts))
+    data = json.dumps(spec).encode()
+    write_atomic(os.path.join(folder, "config.json"), data, durable=False)
     return _launch_request(engine, record, mounts_of=mounts, folder=folder)
+
+
+def _with_devices(
+    engine: Engine, record: ContainerRecord, spec: dict[str, object]
+) -> dict[str, object]:
+    """Device requests (--gpus, CDI) put into the specification. Raises InvalidInput."""
+    requests = record.request.host_config.device_requests
+    if not requests:
+        return spec
+    from wherry.engine import cdi
+
+    known = cdi.offered(engine.settings.cdi_folders)
+    edits = cdi.edits_of(cdi.wanted(requests, known), known)
+    return cdi.applied(spec, edits, make_nodes=engine.host.ids == "real")
 
 
 def _make_working_directory(root: int, path: str) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.dockerapi.host_config import HostConfig
 from wherry.engine.containers.signalling import signal_number
-from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.kit.errors import InvalidInput
 
 MIN_MEMORY = 6 << 20
 _RESTARTS = ("", "no", "always", "unless-stopped", "on-failure", "on-unhealthy")
@@ -132,8 +132,6 @@ def check_restart(host: HostConfig) -> None:
 
 
 def _check_modes(host: HostConfig) -> None:
-    if host.device_requests:
-        raise Unsupported("device requests (--gpus) are not offered yet")
     if host.pid_mode not in ("", "host") and not host.pid_mode.startswith("container:"):
         raise InvalidInput(f"invalid PID mode: {host.pid_mode}")
     if host.uts_mode not in ("", "host"):
