@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.journeys.engine import Engine, engine, kill_daemon, start_daemon
+from tests.journeys.ports import free_port
 from wherry.network.outbound import host_address
 from wherry.testing.dns import NameServer, reply
 
@@ -79,6 +81,31 @@ def test_addresses_and_a_dead_daemon(host: Engine) -> None:
         start(host, "after")
         assert reach(host, "after", address, bad) == "hello"
         host.run("rm", "-f", "after")
+
+
+def test_rules_and_ports_are_kept_when_daemon_and_network_process_die(host: Engine) -> None:
+    address, published = host_address(), free_port()
+    serve = "while true; do echo inside | busybox nc -l -p 80; done"
+    with greeting() as good, greeting() as bad:
+        options = ("--egress", f"allow={address}:{good}", "-p", f"{published}:80")
+        words = ("run", "-d", "--name", "kept", *options, "busybox", "sh", "-c", serve)
+        host.out(*words)
+        kill_daemon(host)
+        with open(f"{host.folder}/x/net/wherry-net.json") as file:
+            os.kill(json.load(file)["pid"], signal.SIGKILL)
+        assert published_says(published) == ""
+        start_daemon(host)
+        assert reach(host, "kept", address, bad) == ""
+        assert reach(host, "kept", address, good) == "hello"
+        assert published_says(published) == "inside\n"
+        host.run("rm", "-f", "kept")
+
+
+def published_says(port: int) -> str:
+    """What a published port says, or nothing."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as sock:
+        return sock.recv(100).decode()
+    return ""
 
 
 def test_rules_follow_a_container_through_its_networks(host: Engine) -> None:

@@ -99,13 +99,13 @@ class Networking:
 
     async def restore(self, running: Iterable[ContainerRecord]) -> None:
         """After a restart of the daemon: networks in use are there already, and stay so."""
-        used = [(record, place) for record in running for place in record.endpoints]
-        ids = {place.network_id for _, place in used}
-        bridges = [network for network in self._bridges() if network.id in ids]
+        places = [(record, place) for record in running for place in record.endpoints]
+        used = {place.network_id for _, place in places}
+        bridges = {network.id: network for network in self._bridges() if network.id in used}
         if bridges:
-            endpoints = [endpoint(record, place) for record, place in used]
-            await self._wired.bridge.driver().restore(bridges, endpoints)
-            self._ready |= {network.id for network in bridges}
+            endpoints = [as_held(*pair) for pair in places if pair[1].network_id in bridges]
+            await self._wired.bridge.driver().restore(bridges.values(), endpoints)
+            self._ready |= bridges.keys()
 
     async def close(self, *, keep: bool) -> None:
         """With running containers everything stays; else bridges, rules and process go."""
@@ -114,6 +114,12 @@ class Networking:
 
     def _bridges(self) -> list[Network]:
         return [each.network for each in self.book.all() if each.network.driver == "bridge"]
+
+
+def as_held(record: ContainerRecord, place: EndpointRecord) -> Endpoint:
+    """The place of a running container, with the very ports it has."""
+    ports = tuple(publishing.held(port) for port in place.ports)
+    return msgspec.structs.replace(endpoint(record, place), ports=ports)
 
 
 def endpoint(record: ContainerRecord, place: EndpointRecord) -> Endpoint:

@@ -7,9 +7,10 @@ starts no process.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 
-from wherry.kit.errors import InvalidInput, WherryError
+from wherry.kit.errors import Conflict, InvalidInput, WherryError
 from wherry.linux import conntrack
 from wherry.linux.rtnetlink import Link
 from wherry.network import bridge_links, foreign, ipam
@@ -79,9 +80,13 @@ class BridgeDriver:
         """At the daemon's start: all networks, and the ports held for them, in one transaction.
 
         Without it the first `create` would replace the table and forget the ports in it.
+        `endpoints` are those of running containers, with the ports they have: a network process
+        that died with the last daemon has to be told of them, and of their egress rules.
         """
         by_id = {endpoint.id: endpoint for endpoint in endpoints}
         listed = list(networks)
+        for endpoint in by_id.values():
+            await self._hold(endpoint)
         known: set[Translation] = set()
         published = await self._ports.published()
         for entry in published:
@@ -94,6 +99,14 @@ class BridgeDriver:
         self._six.start(listed, by_id, published if self._kernel_ports else ())
         for network in listed:
             await self.create(network)
+
+    async def _hold(self, endpoint: Endpoint) -> None:
+        """Says nothing new to a network process that lives."""
+        if endpoint.egress:
+            await self._ports.guard(_guarded(endpoint))
+        if endpoint.ports:
+            with contextlib.suppress(Conflict):  # taken by somebody while nobody held it
+                await self._ports.publish(endpoint.id, endpoint.address, endpoint.ports)
 
     async def remove(self, network: Network) -> None:
         """The bridge and its rules, gone."""
@@ -157,8 +170,7 @@ class BridgeDriver:
 
     async def _guard(self, endpoint: Endpoint) -> None:
         """The rules first, so that nothing is redirected to where nobody knows it."""
-        where = (endpoint.id, endpoint.container_id, endpoint.address)
-        ports = await self._ports.guard(Guarded(*where, endpoint.egress))
+        ports = await self._ports.guard(_guarded(endpoint))
         self._table.guard(endpoint.address, ports)
         self._six.guard(endpoint)
 
@@ -226,3 +238,8 @@ class BridgeDriver:
             for port in ports
             if self._kernel_ports and ":" not in port.host_ip and port.host_ip[:4] != "127."
         ]
+
+
+def _guarded(endpoint: Endpoint) -> Guarded:
+    where = (endpoint.id, endpoint.container_id, endpoint.address)
+    return Guarded(*where, endpoint.egress)

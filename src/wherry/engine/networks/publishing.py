@@ -36,6 +36,11 @@ def _host_range(text: str) -> tuple[int, int]:
     return (int(first), int(last or first))
 
 
+def held(port: PortMapping) -> PortBinding:
+    """The binding that gives just this port again."""
+    return PortBinding(port.protocol, port.container_port, port.host_ip, port.host_port)
+
+
 def mapping(port: PublishedPort) -> PortMapping:
     """As the ledger keeps it."""
     return PortMapping(port.container_port, port.protocol, port.host_ip, port.host_port)
