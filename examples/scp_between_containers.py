@@ -4,11 +4,11 @@
     examples/scp_between_containers.py IMAGE
     examples/scp_between_containers.py --from ssh://a --to tcp://b:2376 --reach b IMAGE
 
-IMAGE has OpenSSH's server and client (Debian: openssh-server). Both containers run sshd; keys are made
-inside, and each side's public part travels over the two engines' archive and exec routes, so the
-containers know each other without having asked anybody to trust on first use. On one engine the
-containers talk over its network; for two, the target's port 22 is published, and `--reach` is the name or
-address under which its host is seen from inside the other container.
+IMAGE has OpenSSH's server and client (Debian: openssh-server). Both containers run sshd; keys are
+made inside, and each side's public part travels over the engines' archive and exec routes, so the
+containers know each other without having trusted anybody on first use. On one engine they talk
+over its network; for two, the target's port 22 is published, and `--reach` is the name or address
+under which its host is seen from inside the other container.
 
 `wherry cp a/CONTAINER:/x b/CONTAINER:/y` does the same without sshd, keys or an open port.
 """

@@ -1,10 +1,13 @@
 """Commands and lazily loaded groups, with Docker's usage errors and exit codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 from wherry.cli.flags import Flag, FlagError, HelpAsked, Parser
 from wherry.kit.errors import WherryError
@@ -71,8 +74,8 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read flags and arguments. Raises Failed for a wrong command line."""
-        if self.raw:
-            ctx.params, ctx.args = {}, list(args)
+        if self.raw or ctx.resilient_parsing:
+            ctx.params, ctx.args = {}, list(args) if self.raw else self._so_far(args)
             return ctx.args
         try:
             parsed = Parser(self.flags, interspersed=self.interspersed).parse(args)
@@ -86,6 +89,13 @@ class Command(click.Command):
             raise Failed(self._usage_error(ctx.command_path, complaint))
         ctx.params, ctx.args = dict(parsed.values), parsed.rest
         return ctx.args
+
+    def _so_far(self, args: list[str]) -> list[str]:
+        """The arguments of a line that is being completed, which may be wrong still."""
+        try:
+            return Parser(self.flags, interspersed=self.interspersed).parse(args).rest
+        except (FlagError, HelpAsked):
+            return list(args)
 
     def _usage_error(self, path: str, complaint: str) -> str:
         return (
@@ -101,6 +111,15 @@ class Command(click.Command):
         assert self.callback is not None
         self.callback(ctx.obj, ctx.args, **ctx.params)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Flags, and the names of containers, images… where the command takes them."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            return found
+        from wherry.cli.completion import names
+
+        return [*found, *names(ctx, self.usage, incomplete, first=not ctx.args)]
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help page in Docker's layout."""
         formatter.write(f"\nUsage:  {ctx.command_path}{self._usage_tail()}\n\n{self.help}\n")
@@ -115,7 +134,7 @@ class Command(click.Command):
 
 LATER = frozenset(
     (
-        "build", "builder", "buildx", "completion", "compose", "config", "login",
+        "build", "builder", "buildx", "compose", "config", "login",
         "logout", "manifest", "node", "plugin", "prune", "push", "search", "secret",
         "service", "stack", "swarm", "trust",
     )
@@ -142,15 +161,18 @@ class Group(click.Group):
         entries: dict[str, Entry],
         *,
         aliases: dict[str, str] | None = None,
+        sections: Mapping[str, Sequence[str]] | None = None,
         params: Sequence[click.Parameter] = (),
     ) -> None:
         super().__init__(name, help=help, params=list(params), add_help_option=True)
         self.entries = entries
         self.aliases = aliases or {}
+        self.sections = sections or {}
+        """Headings of the help page and the commands below them; the rest is "Commands"."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the group's own flags; without any argument the help is shown."""
-        if not args:
+        if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help())
             raise click.exceptions.Exit(0)
         return super().parse_args(ctx, args)
@@ -177,7 +199,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first argument names. Raises Failed where there is none."""
         command = self.get_command(ctx, args[0])
-        if command is None:
+        if command is None and not ctx.resilient_parsing:
             raise Failed(self._unknown(ctx, args[0]))
         return args[0], command, args[1:]
 
@@ -189,14 +211,19 @@ class Group(click.Group):
             return f"{path}: '{name}' is not a {path} command.\nSee '{path} --help'"
         return f"{path}: unknown command {name!r}\nSee '{path} --help'"
 
+    def _rows(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        return [(name, self.entries[name].help) for name in names if name in self.entries]
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help page in Docker's layout, from the table: no command is imported for it."""
         path = ctx.command_path
         own = [record for record in (p.get_help_record(ctx) for p in self.params) if record]
         options = " [OPTIONS]" if own else ""
         formatter.write(f"\nUsage:  {path}{options} COMMAND\n\n{self.help}\n")
-        rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
-        for title, lines in (("Options", own), ("Commands", rows)):
+        sections = [(title, self._rows(names)) for title, names in self.sections.items()]
+        named = {name for names in self.sections.values() for name in names}
+        rest = self._rows([name for name in self.list_commands(ctx) if name not in named])
+        for title, lines in (("Options", own), *sections, ("Commands", rest)):
             if lines:
                 formatter.write(f"\n{title}:\n")
                 formatter.indent()

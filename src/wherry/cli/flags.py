@@ -42,6 +42,7 @@ class Flag(click.Option):
         declared = [f"--{self.long}"] + ([f"-{self.short}"] if self.short else [])
         target = dest or self.long.replace("-", "_")
         super().__init__([target, *declared], help=help, hidden=hidden, multiple=many, metavar=kind)
+        self.is_flag = kind == "bool"  # for the completion of what comes behind it
         self.target = target
         self.kind = kind
         self.read = read

@@ -13,6 +13,7 @@ from wherry.kit.errors import WherryError
 COMMANDS = {
     "attach": Entry("container.attach", "Attach local streams to a running container"),
     "commit": Entry("container.commit", "Create a new image from a container's changes"),
+    "completion": Entry("completion", "Print the completion script of a shell"),
     "context": Entry("context.group", "Manage contexts", "group"),
     "container": Entry("groups", "Manage containers", "container"),
     "cp": Entry("container.copy", "Copy files between a container and this machine"),
@@ -57,6 +58,15 @@ COMMANDS = {
     "wait": Entry("container.wait", "Block until containers stop, then print their exit codes"),
 }
 
+SECTIONS = {
+    "Common Commands": (
+        "run", "exec", "ps", "logs", "cp", "pull", "push", "images", "login", "logout", "search",
+        "version", "info",
+    ),
+    "Management Commands": ("container", "context", "image", "network", "system", "tls", "volume"),
+    "Engine Commands": ("daemon", "doctor"),
+}  # fmt: skip
+
 OPTIONS: list[click.Parameter] = [
     click.Option(["--config"], help="Location of client config files", metavar="string"),
     click.Option(["-c", "--context"], help="Name of the context to use", metavar="string"),
@@ -80,11 +90,13 @@ class Program(Group):
         if ctx.params.pop("version"):
             click.echo(version_line())
             return None
-        ctx.obj = _session(ctx.params)
+        ctx.obj = session_of(ctx.params)
         return super().invoke(ctx)
 
 
-def _session(params: dict[str, object]) -> Session:
+def session_of(params: dict[str, object]) -> Session:
+    """What the global flags say. Raises Failed."""
+
     def text(name: str) -> str:
         return str(params.get(name) or "")
 
@@ -114,7 +126,8 @@ def version_line() -> str:
 
 def program() -> Program:
     """The command tree."""
-    return Program("wherry", "The Docker platform in Python.", COMMANDS, params=OPTIONS)
+    about = "The Docker platform in Python."
+    return Program("wherry", about, COMMANDS, sections=SECTIONS, params=OPTIONS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
