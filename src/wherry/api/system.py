@@ -73,6 +73,8 @@ async def events(engine: Engine, call: Call) -> web.StreamResponse:
             f"`since` time ({call.text('since')}) cannot be after `until` time"
             f" ({call.text('until')})"
         )
+    if since is None and until is not None:
+        since = 0  # dockerd then tells of all that it remembers
     happened = system.events(engine, since, until, call.filters())
     return await answers.json_lines(call, _known(happened, call.version), end=b"\n", eager=True)
 

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import BinaryIO, TypeVar
 
 from wherry.engine.lanes import Lanes
@@ -94,7 +94,7 @@ Runner = Callable[[Callable[[], None]], Awaitable[None]]
 """Runs blocking code somewhere: a lane, or a thread of its own."""
 
 
-async def produce(run: Runner, call: Callable[[BinaryIO], None]) -> AsyncIterator[bytes]:
+async def produce(run: Runner, call: Callable[[BinaryIO], None]) -> AsyncGenerator[bytes, None]:
     """What blocking `call` writes into its file, in pieces. Raises what `call` raises."""
     reading, writing = _pipe()
 

@@ -87,6 +87,8 @@ async def info(engine: Engine) -> system.Info:
         system_time=clock.rfc3339(clock.now()),
         cgroup_driver="cgroupfs" if limits else "none",
         cgroup_version={"v1": "1", "v2": "2", "none": ""}[engine.host.cgroup],
+        bridge_nf_iptables=_calls_iptables("bridge-nf-call-iptables"),
+        bridge_nf_ip6tables=_calls_iptables("bridge-nf-call-ip6tables"),
         kernel_version=platform.release(),
         operating_system=_operating_system(),
         os_version=_release().get("VERSION_ID", ""),
@@ -123,6 +125,15 @@ def _security(engine: Engine) -> tuple[str, ...]:
     if engine.host.cgroup == "v2":
         options.append("name=cgroupns")
     return tuple(options)
+
+
+def _calls_iptables(name: str) -> bool:
+    """Whether bridged packets pass the firewall; without the kernel's module they do not."""
+    try:
+        with open(f"/proc/sys/net/bridge/{name}", encoding="ascii") as file:
+            return file.read().strip() == "1"
+    except OSError:
+        return False
 
 
 def _release() -> dict[str, str]:
@@ -187,27 +198,37 @@ async def events(
             )
 
 
+_NAMED = ("container", "volume", "network", "daemon", "plugin")
+
+
 def _wanted(happened: Event, filters: Filters) -> bool:
     labels = {k: v for k, v in happened.attributes.items() if k not in ("image", "name")}
     actions = filters.get("event")
     return (
         filters.exact("type", happened.type)
         and (not actions or any(happened.action.split(":")[0] == each for each in actions))
+        and filters.exact("scope", "local")
         and filters.labels("label", labels)
-        and _object(happened, filters, "container")
-        and _object(happened, filters, "image")
-        and _object(happened, filters, "volume")
-        and _object(happened, filters, "network")
+        and all(_named(happened, filters, kind) for kind in _NAMED)
+        and _of_image(happened, filters)
     )
 
 
-def _object(happened: Event, filters: Filters, kind: str) -> bool:
-    wanted = filters.get(kind)
-    if not wanted:
-        return True
-    if kind == "image" and happened.type == "container":
-        return happened.attributes.get("image", "") in wanted
+def _named(happened: Event, filters: Filters, kind: str) -> bool:
+    """As dockerd: the beginning of an id or a name, of an object of whatever type."""
     name = happened.attributes.get("name", "")
-    return happened.type == kind and any(
-        each in (name, happened.id) or happened.id.startswith(each) for each in wanted
-    )
+    return filters.prefix(kind, happened.id) or filters.prefix(kind, name)
+
+
+def _of_image(happened: Event, filters: Filters) -> bool:
+    """An image's own events, and those of containers made from it; with or without a tag."""
+    if "image" not in filters:
+        return True
+    name = happened.attributes.get("name" if happened.type == "image" else "image", "")
+    known = {happened.id, name, _without_tag(happened.id), _without_tag(name)}
+    return bool(known & set(filters.get("image")))
+
+
+def _without_tag(name: str) -> str:
+    head, colon, tail = name.rpartition(":")
+    return head if colon and "/" not in tail else name

@@ -5,6 +5,7 @@ from wherry.dockerapi.filters import CONTAINERS_PRUNE, Filters
 from wherry.engine.containers.inspect import sizes
 from wherry.engine.containers.removal import remove
 from wherry.engine.engine import Engine
+from wherry.engine.events import event
 from wherry.engine.images.remove import moment
 from wherry.engine.records import ContainerRecord
 from wherry.kit.errors import WherryError
@@ -29,6 +30,9 @@ async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> C
             continue  # somebody started or removed it meanwhile
         removed.append(record.id)
         freed += size
+    if not dry_run:
+        told = event("container", "prune", "", {"reclaimed": str(freed)})
+        await engine.journal.commit([], told)
     return ContainersPruned(tuple(removed) or None, freed)
 
 

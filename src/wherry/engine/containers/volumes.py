@@ -1,6 +1,7 @@
 """A container's volumes: made when missing, filled from the image when new, removed with it."""
 
 import os
+from itertools import repeat
 
 import msgspec
 
@@ -8,6 +9,7 @@ from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.engine import rootfs
 from wherry.engine.containers import mountpoints
 from wherry.engine.engine import Engine
+from wherry.engine.events import Event, event
 from wherry.engine.records import ContainerRecord, MountPoint
 from wherry.kit.errors import InvalidInput, NotFound
 from wherry.linux.path import open_in_root
@@ -163,16 +165,38 @@ def let_go(engine: Engine, record: ContainerRecord) -> None:
 
 
 async def holding(engine: Engine, record: ContainerRecord) -> ContainerRecord:
-    """`held`, where there are volumes."""
+    """`held`, where there are volumes, and the events."""
     if not _has_volumes(record):
         return record
-    return await engine.lanes.long(held, engine, record)
+    ready = await engine.lanes.long(held, engine, record)
+    await engine.journal.commit([], *map(_mounted, _volumes(record), repeat(record.id)))
+    return ready
+
+
+def _mounted(point: MountPoint, id: str) -> Event:
+    attributes = {
+        "container": id,
+        "destination": point.destination,
+        "driver": "local",
+        "propagation": point.propagation,
+        "read/write": "true" if point.rw else "false",
+    }
+    return event("volume", "mount", point.name, attributes)
+
+
+def _unmounted(point: MountPoint, id: str) -> Event:
+    return event("volume", "unmount", point.name, {"container": id, "driver": "local"})
+
+
+def _volumes(record: ContainerRecord) -> list[MountPoint]:
+    return [point for point in record.mounts if point.type == "volume"]
 
 
 async def released(engine: Engine, record: ContainerRecord) -> None:
     """`let_go`, where there are volumes."""
     if _has_volumes(record):
         await engine.lanes.files(let_go, engine, record)
+        await engine.journal.commit([], *map(_unmounted, _volumes(record), repeat(record.id)))
 
 
 def _has_volumes(record: ContainerRecord) -> bool:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 from wherry.engine import pipes
 from wherry.engine.collection import leased
 from wherry.engine.engine import Engine
+from wherry.engine.events import event
 from wherry.engine.images.ahead import Ahead
 from wherry.engine.images.config import stored
 from wherry.engine.images.unpack import add_loaded
@@ -55,4 +56,13 @@ def save(engine: Engine, names: list[str]) -> AsyncIterator[bytes]:
         Saved(stored(engine, engine.catalog.get(id)), tuple(dict.fromkeys(tags)))
         for id, tags in wanted.items()
     ]
-    return pipes.produce(engine.lanes.long, lambda stream: archive.save(images, stream))
+    return _saving(engine, images)
+
+
+async def _saving(engine: Engine, images: list[Saved]) -> AsyncIterator[bytes]:
+    told = [event("image", "save", each.image.id, {"name": each.image.id}) for each in images]
+    await engine.journal.commit([], *told)
+    pieces = pipes.produce(engine.lanes.long, lambda stream: archive.save(images, stream))
+    async with contextlib.aclosing(pieces):
+        async for piece in pieces:
+            yield piece

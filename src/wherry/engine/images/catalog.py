@@ -133,9 +133,15 @@ class Catalog:
         return merged
 
     def _told(self, action: str, id: Digest, tags: tuple[Reference, ...]) -> list[Event]:
-        return [event("image", action, id, {"name": tag.familiar}) for tag in tags] or [
-            event("image", action, id, {"name": id})
-        ]
+        """As dockerd: a pull is told of by its reference, a load by the id alone."""
+        if action == "pull" and tags:
+            return [
+                event("image", action, tag.familiar, {"name": tag.familiar_repository})
+                for tag in tags
+            ]
+        if action == "load" or not tags:
+            return [event("image", action, id, {"name": id})]
+        return [event("image", action, id, {"name": tag.familiar}) for tag in tags]
 
     async def tag(self, image: ImageRecord, reference: Reference) -> None:
         """Point a reference at an image."""
