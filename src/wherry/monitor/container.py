@@ -62,6 +62,7 @@ class Container:
 
     def create(self) -> None:
         """Raises WherryError or OSError; nothing is left then."""
+        self.log.connect()
         if self.request.one_id:
             self._ids = IdWatch(self._loop, self.request.exec_dir, self._helpers)
         process = self._terminal() if self.request.tty else self._piped()

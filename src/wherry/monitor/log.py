@@ -1,15 +1,20 @@
 """A container's log as its monitor has it: written, handed out, followed."""
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from wherry.monitor.jsonline import JsonLines
 from wherry.monitor.locallines import LocalLines
 from wherry.monitor.logfile import Compress, LogFile, Position
-from wherry.monitor.loglines import Clock, Splitter
+from wherry.monitor.loglines import Clock, Piece, Splitter
 from wherry.monitor.protocol import LogConfig
 from wherry.monitor.segments import Segment, open_segment, open_segments
+
+if TYPE_CHECKING:
+    from wherry.monitor.logremote import Remote
 
 HELD_SEGMENTS = 64
 """Rotated segments that are kept open for a reader that is behind; then it loses the oldest."""
@@ -46,7 +51,16 @@ class Follower:
 class Log:
     """Splits, encodes and writes output; with driver "none" it does nothing."""
 
-    __slots__ = ("_clock", "_config", "_encoder", "_file", "_followers", "_splitters", "ended")
+    __slots__ = (
+        "_clock",
+        "_config",
+        "_encoder",
+        "_file",
+        "_followers",
+        "_remote",
+        "_splitters",
+        "ended",
+    )
 
     def __init__(self, config: LogConfig, compress: Compress) -> None:
         self._config = config
@@ -54,6 +68,7 @@ class Log:
         self._splitters = {1: Splitter(self._clock), 2: Splitter(self._clock)}
         self._followers: list[Follower] = []
         self.ended = False
+        self._remote: Remote | None = None
         self._encoder: JsonLines | LocalLines = JsonLines(self._clock, config.attrs)
         if config.driver == "local":
             self._encoder = LocalLines(self._clock)
@@ -81,14 +96,29 @@ class Log:
         if self._file:
             self._file.on_free = call
 
+    def connect(self) -> None:
+        """Reach the server that lines are sent on to. Raises InvalidInput."""
+        if self._config.remote:
+            from wherry.monitor.logremote import Remote
+
+            self._remote = Remote(dict(self._config.remote))
+
     def write(self, stream: int, data: bytes) -> None:
         """Take output of stream 1 or 2; whole lines are in the file when this returns."""
-        if self._file is None:
+        if self._file is None and self._remote is None:
             return
         entries: list[bytes] = []
         for piece in self._splitters[stream].feed(data):
             entries += self._encoder.encode(stream, piece)
+            self._send(stream, piece)
         self._append(entries)
+
+    def _send(self, stream: int, piece: Piece) -> None:
+        if self._remote is None:
+            return
+        for line in piece.text.split(b"\n") if piece.whole else [piece.text]:
+            if line:
+                self._remote.send(stream, piece.stamp or time.time_ns(), line)
 
     def finish(self) -> None:
         """The output has ended: write what had no newline."""
@@ -96,6 +126,7 @@ class Log:
         for stream, splitter in self._splitters.items():
             for piece in splitter.finish():
                 entries += self._encoder.encode(stream, piece)
+                self._send(stream, piece)
         self._append(entries)
 
     def pending(self, stream: int) -> bytes:
@@ -128,7 +159,10 @@ class Log:
         self.wake()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and hang up."""
+        if self._remote is not None:
+            self._remote.close()
+            self._remote = None
         if self._file:
             self._file.close()
             self._file = None

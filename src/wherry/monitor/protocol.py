@@ -40,14 +40,16 @@ class LogConfig(NamedTuple):
     max_file: int = 1
     compress: bool = False
     attrs: tuple[tuple[str, str], ...] = ()
+    remote: tuple[tuple[str, str], ...] = ()  # where lines are sent on to (see logremote)
 
     def to_fields(self) -> Fields:
-        return {**self._asdict(), "attrs": dict(self.attrs)}
+        return {**self._asdict(), "attrs": dict(self.attrs), "remote": dict(self.remote)}
 
     @classmethod
     def from_fields(cls, fields: Fields) -> "LogConfig":
         known = _known(cls, fields)
-        known["attrs"] = tuple(fields.get("attrs", {}).items())
+        for name in ("attrs", "remote"):
+            known[name] = tuple(fields.get(name, {}).items())
         return cls(**known)
 
 

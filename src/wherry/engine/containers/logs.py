@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from wherry.engine import pipes
 from wherry.engine.containers.container import Container
+from wherry.engine.containers.log_options import keeps_nothing
 from wherry.engine.containers.prepare import log_config
 from wherry.engine.engine import Engine
 from wherry.kit.errors import InvalidInput, Unavailable, Unsupported
@@ -39,7 +40,7 @@ async def logs(engine: Engine, ref: str, options: LogsOptions) -> AsyncIterator[
     container = engine.containers.find(ref)
     if not (options.stdout or options.stderr):
         raise InvalidInput("Bad parameters: you must choose at least one stream")
-    if container.record.request.host_config.log_config.type == "none":
+    if keeps_nothing(container.record.request.host_config.log_config):
         raise Unsupported("configured logging driver does not support reading")
     form = Form(
         mux=not container.record.request.tty,
@@ -73,7 +74,7 @@ def _batches(
                 return logread.follow(files, selection, Waiter(live.wait, live.close))
             return logread.read(files, selection)
     try:
-        files = logread.open_files(log_config(engine, container.record))
+        files = logread.open_files(log_config(engine, container.record, sending=False))
     except FileNotFoundError:  # it has never been started
         return iter(())
     return logread.read(files, selection)

@@ -6,11 +6,13 @@ The result is a `LaunchRequest`; nothing is running and nothing is mounted yet.
 import json
 import os
 import shutil
+from collections.abc import Mapping
 
 import msgspec
 
+from wherry.dockerapi.host_config import LogConfig as LogSettings
 from wherry.engine import host_devices, rootfs, users
-from wherry.engine.containers import etc_files, links, propagation
+from wherry.engine.containers import etc_files, links, log_options, propagation
 from wherry.engine.engine import Engine
 from wherry.engine.records import ContainerRecord, EndpointRecord
 from wherry.engine.spec import bundle
@@ -127,8 +129,11 @@ def _ids_socket(engine: Engine, record: ContainerRecord) -> str:
     return id_watch.socket_path(engine.settings.folders.exec_dir(record.id))
 
 
-def log_config(engine: Engine, record: ContainerRecord) -> LogConfig:
-    """Where and how output is kept. Raises InvalidInput for sizes that are none."""
+def log_config(engine: Engine, record: ContainerRecord, *, sending: bool = True) -> LogConfig:
+    """Where and how output is kept, and whereto it is sent on. Raises InvalidInput.
+
+    `sending` False: for a reader, who does not mind that a server is gone.
+    """
     log = record.request.host_config.log_config
     options = log.config or {}
     labels = record.request.labels or {}
@@ -136,18 +141,27 @@ def log_config(engine: Engine, record: ContainerRecord) -> LogConfig:
     attrs = {name: labels[name] for name in wanted}
     env = dict(entry.split("=", 1) for entry in record.request.env or [] if "=" in entry)
     attrs |= {name: env[name] for name in options.get("env", "").split(",") if name in env}
-    if "tag" in options:
-        attrs["tag"] = options["tag"].replace("{{.Name}}", record.name)
-    size = options.get("max-size", "")
+    if options.get("tag"):
+        attrs["tag"] = log_options.tag(options["tag"], record)
+    prefix = "cache-" if log.type in log_options.REMOTE else ""
+    size = options.get(f"{prefix}max-size", "")
     _check_size(size)
     return LogConfig(
         path=engine.settings.folders.log(record.id),
-        driver=log.type,
+        driver=_kept_by(log.type, options),
         max_size=-1 if size == "-1" else parse_size(size) if size else engine.settings.log_max_size,
-        max_file=_count(options.get("max-file", str(engine.settings.log_max_files))),
-        compress=options.get("compress", "true") == "true",
+        max_file=_count(options.get(f"{prefix}max-file", str(engine.settings.log_max_files))),
+        compress=options.get(f"{prefix}compress", "true") == "true",
         attrs=tuple(sorted(attrs.items())),
+        remote=log_options.remote(log, record, attrs) if sending else (),
     )
+
+
+def _kept_by(driver: str, options: Mapping[str, str]) -> str:
+    """What is kept here of a log: all, a copy, or nothing."""
+    if driver not in log_options.REMOTE:
+        return driver
+    return "none" if log_options.keeps_nothing(LogSettings(driver, dict(options))) else "local"
 
 
 def _check_size(text: str) -> None:

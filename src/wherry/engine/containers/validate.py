@@ -11,16 +11,13 @@ import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.dockerapi.host_config import HostConfig
+from wherry.engine.containers import log_options
 from wherry.engine.containers.signalling import signal_number
 from wherry.kit.errors import InvalidInput
 
 MIN_MEMORY = 6 << 20
 _RESTARTS = ("", "no", "always", "unless-stopped", "on-failure", "on-unhealthy")
 _COUNTED = ("on-failure", "on-unhealthy")
-_LOG_DRIVERS = ("", "json-file", "local", "none")
-_LOG_OPTIONS = frozenset(
-    "max-size max-file compress labels labels-regex env env-regex tag mode max-buffer-size".split()
-)
 
 
 def check(
@@ -37,7 +34,7 @@ def check(
     check_cpu(host, cpus, nodes)
     check_restart(host)
     _check_modes(host)
-    _check_log(host)
+    log_options.check(host.log_config)
     if request.stop_signal:
         signal_number(request.stop_signal)
     if host.runtime and host.runtime not in runtimes:
@@ -143,20 +140,6 @@ def _check_modes(host: HostConfig) -> None:
     known = ("", "private", "host", "shareable", "none")
     if host.ipc_mode not in known and not host.ipc_mode.startswith("container:"):
         raise InvalidInput(f"Invalid IPC mode: {host.ipc_mode}")
-
-
-def _check_log(host: HostConfig) -> None:
-    log = host.log_config
-    if log.type not in _LOG_DRIVERS:
-        raise InvalidInput(
-            f'error looking up logging plugin {log.type}: plugin "{log.type}" not found '
-            "(this engine has json-file, local and none)"
-        )
-    for option in log.config or {}:
-        if option not in _LOG_OPTIONS:
-            raise InvalidInput(
-                f"unknown log opt '{option}' for {log.type or 'json-file'} log driver"
-            )
 
 
 _LIMITS = (

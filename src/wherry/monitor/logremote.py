@@ -1,0 +1,196 @@
+"""Lines sent on to a syslog server or to journald, beside the copy that `docker logs` reads.
+
+Nothing here waits: what the other side does not take in time is dropped and counted, so that no
+server can hold up a container. Formats: RFC 3164, RFC 5424, the local syslog of Unix, and
+journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+from wherry.kit.errors import InvalidInput
+
+PATIENCE = 5.0
+"""Seconds to connect at the start of a container."""
+ROOM = 1 << 20
+"""Bytes that a stream may be behind."""
+RETRY = 10.0
+"""Seconds between attempts to reach a server that went away."""
+_SEVERITY = {1: 6, 2: 3}
+"""stdout is informational, stderr an error."""
+
+Format = Callable[[int, int, bytes], bytes]
+"""(stream, time in ns, line) → what is sent."""
+
+
+def syslog(options: Mapping[str, str], hostname: str, pid: int) -> Format:
+    """Options: facility (number), tag, format (``, rfc3164, rfc5424, rfc5424micro)."""
+    facility, tag, kind = int(options["facility"]) * 8, options["tag"], options["format"]
+
+    def write(stream: int, stamp: int, line: bytes) -> bytes:
+        priority = facility + _SEVERITY[stream]
+        seconds = stamp // 1_000_000_000
+        if kind.startswith("rfc5424"):
+            when = _rfc3339(stamp, micro=kind.endswith("micro"))
+            head = f"<{priority}>1 {when} {hostname} {tag} {pid} {tag} - "
+        else:
+            moment = time.localtime(seconds)
+            when = time.strftime("%b ", moment) + f"{moment.tm_mday:2d}"
+            when += time.strftime(" %H:%M:%S", moment)
+            host = f"{hostname} " if kind == "rfc3164" else ""
+            head = f"<{priority}>{when} {host}{tag}[{pid}]: "
+        return head.encode() + line + b"\n"
+
+    return write
+
+
+def _rfc3339(stamp: int, *, micro: bool) -> str:
+    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+    moment = time.localtime(seconds)
+    zone = time.strftime("%z", moment)
+    zone = "Z" if zone == "+0000" else f"{zone[:3]}:{zone[3:]}"
+    fraction = f".{nanoseconds // 1000:06d}" if micro else ""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", moment) + fraction + zone
+
+
+def journald(options: Mapping[str, str]) -> Format:
+    """Every option with an upper-case name is a field."""
+    fields = {name: value for name, value in options.items() if name.isupper()}
+
+    def write(stream: int, stamp: int, line: bytes) -> bytes:
+        priority = str(_SEVERITY[stream])
+        own = {"PRIORITY": priority, "SYSLOG_TIMESTAMP": _rfc3339(stamp, micro=True)}
+        parts = [_field(name, value.encode()) for name, value in (fields | own).items()]
+        return b"".join([*parts, _field("MESSAGE", line)])
+
+    return write
+
+
+def _field(name: str, value: bytes) -> bytes:
+    if b"\n" in value:
+        return name.encode() + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"
+    return name.encode() + b"=" + value + b"\n"
+
+
+class Remote:
+    """Sends lines to one address: `udp://H:P`, `tcp://H:P`, `unix://PATH`, `unixgram://PATH`."""
+
+    __slots__ = ("_address", "_format", "_queue", "_sock", "_tried", "dropped")
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        """Raises InvalidInput where nobody is there."""
+        if options["kind"] == "journald":
+            self._format = journald(options)
+        else:
+            self._format = syslog(options, os.uname().nodename, os.getpid())
+        self._address = options["address"]
+        self._queue = bytearray()
+        self._tried = 0.0
+        self.dropped = 0
+        try:
+            self._sock: socket.socket | None = _connect(self._address)
+        except OSError as error:
+            text = os.strerror(error.errno or 0).lower() if error.errno else str(error)
+            scheme, _, place = self._address.partition("://")
+            raise InvalidInput(
+                f"failed to initialize logging driver: dial {scheme} {place}: connect: {text}"
+            ) from error
+
+    def send(self, stream: int, stamp: int, line: bytes) -> None:
+        """One line, now or never."""
+        message = self._format(stream, stamp, line)
+        if self._sock is None and not self._reconnected():
+            self.dropped += 1
+        elif self._sock is not None and self._sock.type == socket.SOCK_DGRAM:
+            self._datagram(self._sock, message)
+        elif len(self._queue) + len(message) > ROOM:
+            self.dropped += 1
+            self._flush()
+        else:
+            self._queue += message
+            self._flush()
+
+    def close(self) -> None:
+        """Send what goes without waiting long, and hang up."""
+        if self._sock is not None:
+            if self._queue:
+                self._sock.settimeout(1.0)
+                self._flush()
+            self._sock.close()
+            self._sock = None
+
+    def _reconnected(self) -> bool:
+        now = time.monotonic()
+        if now - self._tried < RETRY:
+            return False
+        self._tried = now
+        try:
+            self._sock = _connect(self._address, patience=0.2)
+        except OSError:
+            return False
+        return True
+
+    def _datagram(self, sock: socket.socket, message: bytes) -> None:
+        try:
+            sock.send(message)
+        except ConnectionRefusedError:  # told of an earlier one, or the server is being restarted
+            self.dropped += 1
+            if sock.family == socket.AF_UNIX:
+                self._lost()
+        except OSError:
+            self.dropped += 1
+
+    def _flush(self) -> None:
+        try:
+            while self._queue and self._sock is not None:
+                del self._queue[: self._sock.send(self._queue)]
+        except (BlockingIOError, TimeoutError):
+            return
+        except OSError:
+            self._lost()
+
+    def _lost(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+        self._sock, self._tried = None, time.monotonic()
+        self._queue.clear()
+
+
+def _connect(address: str, patience: float = PATIENCE) -> socket.socket:
+    """A connected socket that never blocks. Raises OSError."""
+    scheme, _, place = address.partition("://")
+    if scheme in ("unix", "unixgram"):
+        return _connect_unix(scheme, place)
+    host, _, port = place.rpartition(":")
+    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+    family, kind, _, _, target = socket.getaddrinfo(host.strip("[]"), port, type=kind)[0]
+    sock = socket.socket(family, kind)
+    try:
+        sock.settimeout(patience)
+        sock.connect(target)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _connect_unix(scheme: str, path: str) -> socket.socket:
+    """A stream for `unix` where the server has one, else datagrams, as /dev/log mostly is."""
+    kinds = (
+        (socket.SOCK_DGRAM,) if scheme == "unixgram" else (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+    )
+    for kind in kinds:
+        sock = socket.socket(socket.AF_UNIX, kind)
+        try:
+            sock.connect(path)
+        except OSError:
+            sock.close()
+            if kind == kinds[-1]:
+                raise
+        else:
+            sock.setblocking(False)
+            return sock
+    raise FileNotFoundError(path)
