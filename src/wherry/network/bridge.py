@@ -118,7 +118,7 @@ class BridgeDriver:
                 arguments = (sock, blockers, network.bridge, self._tag)
                 await asyncio.to_thread(foreign.forbid, *arguments)
             self._permitted = {one for one in self._permitted if one[1] != network.bridge}
-        if found := self._links.bridge(network):
+        if found := self._links.own_bridge(network):
             await self._delete(found)
 
     async def remove_table(self) -> None:

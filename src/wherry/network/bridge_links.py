@@ -40,6 +40,13 @@ class BridgeLinks:
             )
         return found
 
+    def own_bridge(self, network: Network) -> Link | None:
+        """The same, but another's link of that name is none of ours."""
+        try:
+            return self.bridge(network)
+        except Conflict:
+            return None
+
     def ensure_bridge(self, network: Network) -> None:
         """The bridge: there, up, with its address. May be repeated."""
         found = self.bridge(network)

@@ -261,9 +261,12 @@ def test_somebody_elses_link_is_left_alone(playground: Playground) -> None:
         driver, ports = await open_driver(playground)
         with pytest.raises(Conflict, match="link wherry0 of network bridge is in use"):
             await driver.create(NET)
+        await driver.remove(NET)  # takes back what was ours of it: nothing
         await ports.shutdown()
 
     playground.run(story)
+    with playground.route(playground.host) as route:
+        assert rtnetlink.link(route, "wherry0") is not None
 
 
 def test_removing_leaves_neither_link_nor_table(playground: Playground) -> None:
