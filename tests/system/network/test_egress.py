@@ -358,7 +358,7 @@ def test_ipv6_stays_inside(playground: Playground) -> None:
     beyond()
     with Server6(playground.world, 99), Server6(playground.host, 97), Server6(two.netns_fd, 80):
         playground.run(story)
-    assert seen == ["TimeoutError", "TimeoutError", "fd19::3", "fd19::3", "fd19::2"]
+    assert seen == ["TimeoutError", "TimeoutError", "fd99::1", "fd19::3", "fd19::2"]
 
 
 class Server6(Server):
