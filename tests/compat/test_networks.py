@@ -1,10 +1,13 @@
 """Networks beside dockerd: created, shown, connected, refused; and what they carry."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -290,3 +293,58 @@ def test_a_removed_network_leaves_no_link(alone: Daemon) -> None:
     assert f"wh-{id[:12]}" in _links(alone)
     alone.must("network", "rm", "a")
     assert _links(alone) == before
+
+
+PROJECT = """
+version: "3"
+services:
+  web:
+    image: plain
+    command: sleep 1000
+    networks: {default: {aliases: [www]}, back: {}}
+  app:
+    image: plain
+    command: sleep 1000
+networks:
+  back: {internal: true}
+"""
+
+
+def test_a_project_of_docker_compose(both: Pair, tmp_path: Path) -> None:
+    if shutil.which("docker-compose") is None:
+        pytest.skip("needs docker-compose")
+    (tmp_path / "docker-compose.yml").write_text(PROJECT)
+    seen = []
+    for daemon in both.both:
+        before = _named(daemon)
+        _compose(daemon, tmp_path, "up", "-d")
+        names = _named(daemon) - before
+        second = _compose(daemon, tmp_path, "up", "-d")
+        _compose(daemon, tmp_path, "exec", "-T", "app", *_PING, "web")
+        _compose(daemon, tmp_path, "exec", "-T", "app", *_PING, "www")
+        _compose(daemon, tmp_path, "down")
+        assert _named(daemon) == before
+        seen.append((names, sorted(line for line in second.splitlines() if "up-to-date" in line)))
+    assert seen[0] == seen[1]
+    assert len(seen[1][1]) == 2
+
+
+_PING = ("busybox", "ping", "-c", "1", "-W", "2")
+
+
+def _named(daemon: Daemon) -> set[str]:
+    return set(daemon.must("network", "ls", "--format", "{{.Name}}").split())
+
+
+def _compose(daemon: Daemon, folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["docker-compose", "-p", "proj", *words],
+        cwd=folder,
+        env={**os.environ, "DOCKER_HOST": f"unix://{daemon.socket}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, f"{daemon.name}: {words}: {done.stderr}"
+    return done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """Networks by the command line, as root and as a plain user; and through crashes of the daemon."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 
@@ -144,3 +145,26 @@ def test_a_network_half_made_or_half_removed_can_be_used_or_removed(
     start(host, "web", "--network", "net")
     start(host, "app", "--network", "net")
     assert finds(host, "app", "web")
+
+
+def test_ipv6_in_a_network(host: Engine) -> None:
+    host.run("network", "create", "--ipv6", "net")
+    start(host, "web", "--network", "net")
+    start(host, "app", "--network", "net")
+    address = str(networks(host, "web")["net"]["GlobalIPv6Address"])
+    assert ":" in address
+    host.run("exec", "app", "busybox", "ping6", "-c", "1", "-W", "2", address)
+
+
+def test_macvlan_without_a_parent(host: Engine) -> None:
+    host.run("network", "create", "-d", "macvlan", "--subnet", "10.84.0.0/24", "net")
+    start(host, "web", "--network", "net")
+    start(host, "app", "--network", "net")
+    assert finds(host, "app", "web")
+
+
+def test_not_every_link_can_be_a_parent(host: Engine) -> None:
+    words = ("-d", "macvlan", "-o", "parent=lo", "--subnet", "10.84.0.0/24", "net")
+    said = host.run("network", "create", *words, code=1).stderr
+    assert ("cannot be the parent" if os.geteuid() == 0 else "needs root") in said
+    assert "net" not in host.out("network", "ls", "--format", "{{.Name}}").split()

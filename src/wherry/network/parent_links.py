@@ -144,6 +144,8 @@ def _explained(error: OSError, network: Network) -> Exception:
         return InvalidInput(
             f"link {network.parent} is in use by another kind of link: {error.strerror}"
         )
+    if error.errno == errno.EINVAL:
+        return InvalidInput(f"link {network.parent} cannot be the parent of a {network.driver}")
     return error
 
 
