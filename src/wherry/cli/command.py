@@ -134,9 +134,8 @@ class Command(click.Command):
 
 LATER = frozenset(
     (
-        "build", "builder", "buildx", "compose", "config", "login",
-        "logout", "manifest", "node", "plugin", "prune", "push", "search", "secret",
-        "service", "stack", "swarm", "trust",
+        "build", "builder", "buildx", "compose", "config", "manifest", "node", "plugin", "prune",
+        "secret", "service", "stack", "swarm", "trust",
     )
 )  # fmt: skip
 """Docker's commands that are known, but not here yet."""

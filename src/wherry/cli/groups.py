@@ -22,7 +22,10 @@ image = Group(
     "image",
     "Manage images",
     {
-        **{name: COMMANDS[name] for name in ("history", "import", "load", "pull", "save", "tag")},
+        **{
+            name: COMMANDS[name]
+            for name in ("history", "import", "load", "pull", "push", "save", "tag")
+        },
         "ls": COMMANDS["images"],
         "prune": Entry("image.prune", "Remove unused images"),
         "rm": COMMANDS["rmi"],
@@ -62,6 +65,7 @@ system = Group(
     {
         "dial-stdio": Entry("system.dial_stdio", "", hidden=True),
         "df": Entry("system.usage", "Show disk usage"),
+        "prune": Entry("system.prune", "Remove unused data"),
         "events": COMMANDS["events"],
         "fsck": Entry("system.fsck", "Check that what the engine keeps is consistent"),
         "info": COMMANDS["info"],

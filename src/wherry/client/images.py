@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from wherry.client import http
 from wherry.client.client import Client, as_documents, get, get_list, post
 from wherry.client.containers import Filters, filter_query
-from wherry.client.document import Document
+from wherry.client.document import Document, decode
 
 
 def route(image: str, tail: str = "") -> str:
@@ -40,6 +40,22 @@ def pull(client: Client, query: http.Query, auth: str) -> Iterator[Document]:
     """Progress of a pull (`fromImage`, `tag`, `platform`)."""
     headers = {"X-Registry-Auth": auth} if auth else {}
     return client.messages("POST", "/images/create", query, headers=headers)
+
+
+def push(client: Client, repository: str, tag: str, auth: str) -> Iterator[Document]:
+    """Progress of a push of a tag, or without one of all of them."""
+    query = {"tag": tag} if tag else {}
+    path = route(repository, "/push")
+    return client.messages("POST", path, query, headers={"X-Registry-Auth": auth})
+
+
+def search(client: Client, query: http.Query, filters: Filters, auth: str) -> list[Document]:
+    """What a registry finds for a `term` (at most `limit`)."""
+    asked = {**query, **filter_query(filters)}
+    headers = {"X-Registry-Auth": auth}
+    return as_documents(
+        decode(client.request("GET", "/images/search", asked, None, headers).read())
+    )
 
 
 def import_(client: Client, query: http.Query, tar: http.Body) -> Iterator[Document]:

@@ -1,0 +1,69 @@
+"""`wherry system prune`."""
+
+from wherry.cli import pruning
+from wherry.cli.command import Arity, Command
+from wherry.cli.filters import filter_flag, gathered
+from wherry.cli.flags import switch
+from wherry.cli.image import prune as image_prune
+from wherry.cli.session import Session
+from wherry.cli.volume import prune as volume_prune
+from wherry.client import containers, maintenance, networks
+
+
+def prune(
+    session: Session,
+    arguments: list[str],
+    *,
+    every: bool,
+    dry_run: bool,
+    filter: list[tuple[str, str]],
+    force: bool,
+    volumes: bool,
+) -> None:
+    """Remove stopped containers, unused networks and images, and volumes where asked."""
+    del arguments
+    filters = gathered(filter)
+    if not dry_run and not pruning.agreed(session, _warning(every, volumes), force=force):
+        return
+    freed = _containers(session, filters, dry=dry_run)
+    if not dry_run:
+        answer = networks.prune(session.client, filters)
+        names = answer.texts("NetworksDeleted")
+        pruning.tell(session, "Deleted Networks", names, answer, dry=False)
+    if volumes:
+        freed += volume_prune.run(session, filters, dry=dry_run)
+    freed += image_prune.run(session, filters, every=every, dry=dry_run)
+    pruning.total(session, freed, dry=dry_run)
+
+
+def _containers(session: Session, filters: dict[str, list[str]], *, dry: bool) -> int:
+    if dry:
+        answer = maintenance.would_prune(session.client, "containers", filters)
+    else:
+        answer = containers.prune(session.client, filters)
+    names = answer.texts("ContainersDeleted")
+    return pruning.tell(session, "Deleted Containers", names, answer, dry=dry)
+
+
+def _warning(every: bool, volumes: bool) -> str:
+    kinds = ["all stopped containers", "all networks not used by at least one container"]
+    if volumes:
+        kinds.append("all volumes not used by at least one container")
+    more = "all images without at least one container associated to them"
+    kinds.append(more if every else "all dangling images")
+    return "This will remove:\n" + "".join(f"  - {kind}\n" for kind in kinds)
+
+
+command = Command(
+    "prune",
+    prune,
+    "Remove unused data",
+    arity=Arity(0, 0),
+    flags=(
+        switch("all a", "Remove all unused images not just dangling ones", dest="every"),
+        pruning.DRY_RUN,
+        filter_flag("Provide filter values (e.g. 'label=<key>=<value>')"),
+        pruning.FORCE,
+        switch("volumes", "Prune volumes"),
+    ),
+)
