@@ -142,7 +142,7 @@ _HIDDEN = (
     (r"(unable to start container process: )?(error during container init: )?", ""),
     (r"error setting cgroup config for procHooks process: ", ""),
     (r": unknown(?=\W)", ""),
-    (r" \(this engine has json-file, local and none\)| \(examples: 64m, 1.5g, 4096\)", ""),
+    (r" \(this engine has [^)]*\)| \(examples: 64m, 1.5g, 4096\)", ""),
 )
 
 
