@@ -56,6 +56,7 @@ class Container:
         self.execs = Execs(loop, reaper, runtime, request.exec_dir, tell)
         self.exit: Exit | None = None
         self.log = Log(request.log, self._compress)
+        self.log.on_lost(lambda why: self._tell({"event": "log_lost", "text": why}))
         self.on_gone: Callable[[], None] | None = None
         self.phase = "creating"
         self.process: Process | None = None

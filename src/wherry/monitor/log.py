@@ -91,6 +91,11 @@ class Log:
         """Why entries could not be written, if that happened."""
         return str(self._file.lost) if self._file and self._file.lost else ""
 
+    def on_lost(self, call: Callable[[str], None]) -> None:
+        """What to call with the reason when lines begin to be lost."""
+        if self._file:
+            self._file.on_lost = call
+
     def on_free(self, call: Callable[[], None]) -> None:
         """What to call when `busy` has ended."""
         if self._file:

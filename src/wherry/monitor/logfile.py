@@ -28,15 +28,16 @@ class LogFile:
     """Appends entries; tells whoever asked of each rotation."""
 
     __slots__ = (
-        "_compress", "_config", "_fd", "_held", "busy", "generation", "last_stamp", "lost",
-        "on_free", "on_rotate", "size",
+        "_compress", "_config", "_fd", "_held", "_losing", "busy", "generation", "last_stamp",
+        "lost", "on_free", "on_lost", "on_rotate", "size",
     )  # fmt: skip
 
     def __init__(self, config: LogConfig, compress: Compress) -> None:
         self._config = config
         self._compress = compress
         self._held: list[bytes] = []
-        self.busy = False
+        self.busy = self._losing = False
+        self.on_lost: Callable[[str], None] | None = None
         self.generation = 0
         self.last_stamp = 0
         self.lost: OSError | None = None
@@ -93,10 +94,18 @@ class LogFile:
             while view:
                 view = view[os.write(self._fd, view) :]
             self.size += len(data)
+            self._losing = False
         except OSError as error:
             self.lost = error
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, self.size)
+            self._tell_loss(error)
+
+    def _tell_loss(self, error: OSError) -> None:
+        """Once for each time that it begins, not for every line."""
+        if not self._losing and self.on_lost:
+            self.on_lost(str(error))
+        self._losing = True
 
     def _rotate(self) -> None:
         """Errors (a folder that is gone) leave the present file in use."""

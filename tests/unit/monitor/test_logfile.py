@@ -96,3 +96,14 @@ def test_a_folder_that_is_gone_does_no_harm(tmp_path: Path) -> None:
     folder.rmdir()
     log.append([entry(1)])
     assert log.lost is not None
+
+
+def test_a_full_disk_loses_lines_and_is_told_once() -> None:
+    told: list[str] = []
+    log = LogFile(LogConfig(path="/dev/full"), Later())
+    log.on_lost = told.append
+    log.append([entry(1)])
+    log.append([entry(2)])
+    assert len(told) == 1
+    assert "No space left" in told[0]
+    log.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 
 import msgspec
 
@@ -18,6 +19,8 @@ from wherry.kit.errors import WherryError
 from wherry.monitor import files, handle
 from wherry.monitor.handle import MonitorHandle
 from wherry.monitor.protocol import KILLED, Exit, Fields
+
+log = logging.getLogger(__name__)
 
 
 def watch(engine: Engine, container: Container, monitor: MonitorHandle) -> None:
@@ -61,6 +64,10 @@ def _told(engine: Engine, container: Container, fields: Fields) -> None:
         engine.own(asyncio.create_task(_announce(engine, happened(container.record, "oom"))))
     elif kind == "detached":
         engine.own(asyncio.create_task(_announce(engine, happened(container.record, "detach"))))
+    elif kind == "log_lost":
+        lost = happened(container.record, "log_lost", error=str(fields["text"]))
+        engine.own(asyncio.create_task(_announce(engine, lost)))
+        log.warning("the log of container %s loses lines: %s", container.id, fields["text"])
     elif kind == "exec_exit":
         made = engine.execs.exited(str(fields["exec"]), Exit.from_fields(fields["exit"]))
         if made is not None:
