@@ -124,6 +124,15 @@ def test_detach_from_exec(program: list[str], host: str, box: str) -> None:
 
 
 @BOTH
+def test_an_exec_that_fails_says_only_why(program: list[str], host: str, box: str) -> None:
+    with at_terminal(program, host, "exec", "-it", box, "/missing") as terminal:
+        terminal.type("typed ahead\r")
+        assert terminal.end() == 126
+        assert "no such file or directory" in terminal.seen
+        assert "reset" not in terminal.seen
+
+
+@BOTH
 def test_other_detach_keys(program: list[str], host: str, box: str) -> None:
     words = ("exec", "-it", "--detach-keys", "ctrl-a,x", box, "cat")
     with at_terminal(program, host, *words) as terminal:

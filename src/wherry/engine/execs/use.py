@@ -1,7 +1,9 @@
 """exec: create, start, resize, inspect."""
 
+import asyncio
 import contextlib
 import os
+import socket
 from typing import Protocol
 
 from wherry.dockerapi.execs import (
@@ -28,6 +30,9 @@ from wherry.linux.path import make_directories_in_root
 from wherry.monitor.failure import ProcessFailed
 from wherry.monitor.handle import MonitorHandle
 from wherry.monitor.protocol import AttachOptions, ExecLaunch
+
+_PARTING = 1.0
+"""Seconds for a client to see the end of a stream."""
 
 
 class ExecConnection(Hijacked, Protocol):
@@ -125,8 +130,20 @@ async def _attached(
             text = f"OCI runtime exec failed: exec failed: {error}\r\n".encode()
             with contextlib.suppress(OSError):  # the client has left
                 sock.send(text if wanted.tty else frame(STDOUT, text))
+            await _part(sock)
             raise
     made.pid = started.pid
+
+
+async def _part(sock: socket.socket) -> None:
+    """Close with manners: what a client had sent and nobody read turns the end into a reset."""
+    loop = asyncio.get_running_loop()
+    sock.setblocking(False)
+    with contextlib.suppress(OSError, TimeoutError):
+        sock.shutdown(socket.SHUT_WR)
+        async with asyncio.timeout(_PARTING):
+            while await loop.sock_recv(sock, 1 << 16):
+                continue
 
 
 def exec_launch(
