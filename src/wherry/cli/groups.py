@@ -14,6 +14,7 @@ container = Group(
     {
         **{name: COMMANDS[name] for name in _CONTAINER},
         "ls": COMMANDS["ps"],
+        "prune": Entry("container.prune", "Remove all stopped containers"),
         "inspect": Entry("system.inspect", "Display detailed information", "container"),
     },
     aliases={"ps": "ls", "list": "ls"},

@@ -2,12 +2,13 @@
 
 from wherry.cli import pruning
 from wherry.cli.command import Arity, Command
+from wherry.cli.container import prune as container
 from wherry.cli.filters import filter_flag, gathered
 from wherry.cli.flags import switch
 from wherry.cli.image import prune as image_prune
 from wherry.cli.session import Session
 from wherry.cli.volume import prune as volume_prune
-from wherry.client import containers, maintenance, networks
+from wherry.client import networks
 
 
 def prune(
@@ -25,7 +26,7 @@ def prune(
     filters = gathered(filter)
     if not dry_run and not pruning.agreed(session, _warning(every, volumes), force=force):
         return
-    freed = _containers(session, filters, dry=dry_run)
+    freed = container.run(session, filters, dry=dry_run)
     if not dry_run:
         answer = networks.prune(session.client, filters)
         names = answer.texts("NetworksDeleted")
@@ -34,15 +35,6 @@ def prune(
         freed += volume_prune.run(session, filters, dry=dry_run)
     freed += image_prune.run(session, filters, every=every, dry=dry_run)
     pruning.total(session, freed, dry=dry_run)
-
-
-def _containers(session: Session, filters: dict[str, list[str]], *, dry: bool) -> int:
-    if dry:
-        answer = maintenance.would_prune(session.client, "containers", filters)
-    else:
-        answer = containers.prune(session.client, filters)
-    names = answer.texts("ContainersDeleted")
-    return pruning.tell(session, "Deleted Containers", names, answer, dry=dry)
 
 
 def _warning(every: bool, volumes: bool) -> str:
