@@ -63,8 +63,10 @@ def run(suite: Suite, engine: str, data: Path, more: list[str]) -> Results:
         report = here.folder / "tmp/report.xml"
         words = here.inside(_pytest(suite, here, report, more), plain=engine == "plain")
         env = {**here.environment, **suite.environment, "PYTHONDONTWRITEBYTECODE": "1"}
-        subprocess.run(words, cwd=suite.folder, env=env, check=False)
-        return outcome.read(report) if report.exists() else {}
+        code = subprocess.run(words, cwd=suite.folder, env=env, check=False).returncode
+        if code not in (0, 1):
+            sys.exit(f"{suite.version} did not run on {engine}: pytest ended with {code}")
+        return outcome.read(report)
 
 
 def _pytest(suite: Suite, here: Arena, report: Path, more: list[str]) -> list[str]:
@@ -75,7 +77,7 @@ def _pytest(suite: Suite, here: Arena, report: Path, more: list[str]) -> list[st
     return [
         str(suite.python), "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
         "-o", "addopts=", "-o", "junit_family=xunit1", f"--junitxml={report}",
-        f"--timeout={SECONDS_A_TEST}", *chosen, *more,
+        f"--timeout={SECONDS_A_TEST}", *suite.options, *chosen, *more,
     ]  # fmt: skip
 
 

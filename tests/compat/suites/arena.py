@@ -86,11 +86,14 @@ def arena(engine: str, data: Path) -> Iterator[Arena]:
     try:
         assert held.stdout is not None and held.stdout.readline() == b"up\n"
         here = Arena(engine, folder, held.pid)
-        with _process(here, ["docker-registry", "serve", f"{data}/config.yml"], plain=False):
-            with _process(here, _command(here), plain=engine == "plain") as process:
-                _await(here, process)
-                yield here
-                _remove_all(here)
+        hub = ["docker-registry", "serve", f"{data}/config.yml"]
+        with (
+            _process(here, hub, plain=False),
+            _process(here, _command(here), plain=engine == "plain") as process,
+        ):
+            _await(here, process)
+            yield here
+            _remove_all(here)
     finally:
         held.kill()
         held.wait()

@@ -1,4 +1,4 @@
-"""What became of each test of a suite, and the table of it. Pure but for reading pytest's report."""
+"""What became of each test of a suite, and the table of it."""
 
 import fnmatch
 from collections import Counter

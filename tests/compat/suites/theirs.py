@@ -30,6 +30,9 @@ class Suite(NamedTuple):
     plain: tuple[str, ...]
     """The files for the plain user."""
     environment: dict[str, str]
+    options: tuple[str, ...] = ()
+    """For pytest: what newer releases of it and of its plugins warn about, where all warnings
+    are errors."""
 
 
 def aiodocker() -> Suite:
@@ -50,6 +53,7 @@ def aiodocker() -> Suite:
         ("test_containers.py", "test_execs.py", "test_images.py", "test_integration.py",
          "test_events.py", "test_networks.py", "test_volumes.py", "test_system.py"),
         {"TESTCONTAINERS_RYUK_DISABLED": "true"},
+        ("-o", "asyncio_default_fixture_loop_scope=function"),
     )  # fmt: skip
 
 
