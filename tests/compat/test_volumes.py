@@ -163,7 +163,7 @@ def test_a_subpath(daemons: Pair) -> None:
         daemon.must("rm", "-f", "sub")
         until(daemon, [])
         absent = started("a/none")
-        assert (absent.status, "cannot access path" in absent.body["message"]) == (400, True)
+        assert (absent.status, "cannot access path" in absent.body["message"]) == (404, True)
         daemon.must("rm", "-f", "sub")
         assert started("../x").status == 400
         # a link in the volume leads nowhere but into the volume

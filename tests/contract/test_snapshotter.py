@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from wherry.kit.errors import Conflict, InvalidInput, NotFound
+from wherry.kit.errors import Conflict, InvalidInput, NotFound, Unsupported
 from wherry.layer import diff
 from wherry.layer.apply import apply
 from wherry.linux.mount import Mount, detached
@@ -287,6 +287,46 @@ def test_the_roots_mode_is_the_parents(snapshots: Snapshotter) -> None:
 def snapshots_key(snapshots: Snapshotter) -> str:
     snapshots.prepare("odd-key", "base")
     return "odd-key"
+
+
+def test_a_layer_unpacked_before_its_place_was_known(
+    stacked: Snapshotter, kind: str, tmp_path: Path
+) -> None:
+    stacked.prepare("early", None)
+    Path(stacked.fill("early"), "new").write_text("n")
+    if kind == "copy":
+        with pytest.raises(Unsupported):
+            stacked.adopt("early", "second", like_parent=True)
+        assert stacked.stat("early").parent is None
+        return
+    for parent, error in (("missing", NotFound), ("early", Conflict)):
+        with pytest.raises(error):
+            stacked.adopt("early", parent, like_parent=True)
+    os.chmod(Path(stacked.difference("second").upper), 0o711)
+    stacked.adopt("early", "second", like_parent=True)
+    with pytest.raises(Conflict, match="its place already"):
+        stacked.adopt("early", "base", like_parent=True)
+    stacked.commit("third", "early")
+    with pytest.raises(Conflict):
+        stacked.adopt("third", "base", like_parent=False)
+    reopened = make(kind, tmp_path / "root")
+    assert reopened.stat("third").parent == "second"
+    with mounted(reopened.prepare("container", "third")) as root:
+        assert stat.S_IMODE(os.stat(root).st_mode) == 0o711
+        assert {"new", "etc/new", "opt/c"} < seen(root).keys()
+    with pytest.raises(Conflict, match="based on it"):
+        reopened.remove("second")
+
+
+def test_an_early_layer_with_a_root_of_its_own_keeps_it(stacked: Snapshotter, kind: str) -> None:
+    if kind == "copy":
+        pytest.skip("full copies take no early layers")
+    stacked.prepare("early", None)
+    os.chmod(stacked.fill("early"), 0o701)
+    stacked.adopt("early", "base", like_parent=False)
+    with mounted(stacked.mounts("early")) as root:
+        assert stat.S_IMODE(os.stat(root).st_mode) == 0o701
+        assert (root / "etc/old").read_bytes() == b"old"
 
 
 def test_125_layers(snapshots: Snapshotter, kind: str) -> None:

@@ -50,8 +50,10 @@ def test_log_in_push_and_pull(host: Engine, registry: RunningRegistry) -> None:
 
 def test_system_prune_says_what_it_would_take(host: Engine) -> None:
     host.out("run", "--name", "done", "busybox", "true")
+    host.out("network", "create", "unused")
     said = host.out("system", "prune", "--dry-run", "--volumes", "--all")
-    assert "Would be deleted" in said
+    assert "Would be deleted:\nunused\n" in said
+    assert "unused" in host.out("network", "ls")
     assert "Total reclaimable space" in said
     assert host.out("ps", "-aq")
     assert "Deleted Containers" in host.out("system", "prune", "-f")

@@ -5,22 +5,20 @@ container costs the space of its image.
 """
 
 import os
-from collections.abc import Iterator
 
-from wherry.kit.errors import Conflict, Unsupported
+from wherry.kit.errors import Unsupported
 from wherry.linux.copytree import copy_tree
 from wherry.linux.mount import Mount
-from wherry.linux.tree import Usage
 from wherry.snapshot.shelf import Record, Shelf
-from wherry.snapshot.snapshotter import Difference, Info, Style
+from wherry.snapshot.shelved import Shelved
+from wherry.snapshot.snapshotter import Difference, Style
 
 
-class CopyDir:
+class CopyDir(Shelved):
     """One full tree a snapshot, in a root that only this process changes."""
 
     def __init__(self, root: str) -> None:
-        self._root = os.path.abspath(root)
-        self._shelf = Shelf(self._root)
+        super().__init__(Shelf(os.path.abspath(root)))
         self.recover()
 
     @property
@@ -40,30 +38,10 @@ class CopyDir:
 
         return self._mounts(self._shelf.add("active", key, parent, build))
 
-    def view(self, key: str, parent: str) -> tuple[Mount, ...]:
-        """The parent's own tree, read-only."""
-        return self._mounts(self._shelf.add("view", key, parent, lambda _folder: None))
-
-    def mounts(self, key: str) -> tuple[Mount, ...]:
-        """One bind mount."""
-        return self._mounts(self._shelf.find(key))
-
     def _mounts(self, record: Record) -> tuple[Mount, ...]:
-        if record.kind == "committed":
-            raise Conflict("a committed snapshot is not mounted itself: make a view of it")
         if record.kind == "view" and record.parent is not None:
             return (Mount("bind", self._tree(record.parent), ("bind", "ro")),)
         return (Mount("bind", self._tree(record.number), ("bind", "rw")),)
-
-    def _tree(self, number: int) -> str:
-        return f"{self._shelf.folder(number)}/fs"
-
-    def fill(self, key: str) -> str:
-        """The whole tree: a layer is unpacked over its parent's files."""
-        record = self._shelf.find(key)
-        if record.kind != "active":
-            raise Conflict(f"snapshot {key} is {record.kind}: nothing can be put into it")
-        return self._tree(record.number)
 
     def adopt(self, key: str, parent: str, *, like_parent: bool) -> None:
         """Raises Unsupported: the tree would have to hold the parent's files."""
@@ -83,29 +61,6 @@ class CopyDir:
         lower = self._tree(record.parent)
         upper = lower if record.kind == "view" else self._tree(record.number)
         return Difference(upper, (lower,), "copy")
-
-    def stat(self, key: str) -> Info:
-        """Raises NotFound."""
-        return self._shelf.info(key)
-
-    def usage(self, key: str) -> Usage:
-        """Of the whole tree: each snapshot has its own copy."""
-        record = self._shelf.find(key)
-        if record.kind == "view":
-            return Usage(0, 0)
-        return self._shelf.usage(key, self._tree(record.number))
-
-    def remove(self, key: str) -> None:
-        """Raises NotFound, Conflict."""
-        self._shelf.remove(key)
-
-    def walk(self) -> Iterator[Info]:
-        """All snapshots."""
-        return self._shelf.walk()
-
-    def recover(self) -> int:
-        """Remove what a crash left behind; how many things that were."""
-        return self._shelf.recover()
 
 
 def _copy(source: str, target: str) -> None:

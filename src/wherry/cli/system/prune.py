@@ -6,9 +6,9 @@ from wherry.cli.container import prune as container
 from wherry.cli.filters import filter_flag, gathered
 from wherry.cli.flags import switch
 from wherry.cli.image import prune as image_prune
+from wherry.cli.network import prune as network_prune
 from wherry.cli.session import Session
 from wherry.cli.volume import prune as volume_prune
-from wherry.client import networks
 
 
 def prune(
@@ -27,10 +27,7 @@ def prune(
     if not dry_run and not pruning.agreed(session, _warning(every, volumes), force=force):
         return
     freed = container.run(session, filters, dry=dry_run)
-    if not dry_run:
-        answer = networks.prune(session.client, filters)
-        names = answer.texts("NetworksDeleted")
-        pruning.tell(session, "Deleted Networks", names, answer, dry=False)
+    freed += network_prune.run(session, filters, dry=dry_run)
     if volumes:
         freed += volume_prune.run(session, filters, dry=dry_run)
     freed += image_prune.run(session, filters, every=every, dry=dry_run)
