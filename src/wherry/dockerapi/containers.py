@@ -119,6 +119,8 @@ def decode_create(body: bytes) -> ContainerCreateRequest:
 class UpdateRequest(Resources, frozen=True, rename=go_name):
     """POST /containers/{id}/update: zero and null fields stay as they are."""
 
+    __go_type__: ClassVar[str] = "container.UpdateConfig"
+
     restart_policy: RestartPolicy = RestartPolicy()
 
 

@@ -51,8 +51,8 @@ def check(
         )
 
 
-def check_memory(host: HostConfig) -> None:
-    """Memory limits against each other."""
+def check_memory(host: HostConfig, *, update: bool = False) -> None:
+    """Memory limits against each other; an update may name some of them only."""
     memory, swap = host.memory, host.memory_swap
     if memory and memory < MIN_MEMORY:
         raise InvalidInput("Minimum memory limit allowed is 6MB")
@@ -60,7 +60,7 @@ def check_memory(host: HostConfig) -> None:
         raise InvalidInput(f"Invalid value: memory swap {swap}, -1 is unlimited")
     if memory > 0 and 0 < swap < memory:
         raise InvalidInput("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if memory == 0 and swap > 0:
+    if memory == 0 and swap > 0 and not update:
         raise InvalidInput(
             "You should always set the Memory limit when using Memoryswap limit, see usage"
         )
@@ -98,6 +98,10 @@ def check_cpu(host: HostConfig, cpus: int, nodes: int = 1) -> None:
     _check_set(host.cpuset_mems, nodes, "mems")
     if host.blkio_weight and not 10 <= host.blkio_weight <= 1000:
         raise InvalidInput("Range of blkio weight is from 10 to 1000")
+    if host.io_maximum_bandwidth or host.io_maximum_iops:
+        raise InvalidInput(
+            "Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps"
+        )
 
 
 def _check_set(text: str, count: int, what: str) -> None:
@@ -171,6 +175,9 @@ def limited(host: HostConfig, cgroup: Literal["v1", "v2", "none"]) -> tuple[Host
             "Specifying a kernel memory limit is deprecated and will be removed "
             "in a future release."
         )
+    if host.cpu_percent > 0:
+        warnings.append("linux does not support CPU percent. Percent discarded.")
+        host = msgspec.structs.replace(host, cpu_percent=0)
     if host.network_mode == "host" and host.port_bindings:
         warnings.append("Published ports are discarded when using host network mode")
     if cgroup != "none":
