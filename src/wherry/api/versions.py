@@ -172,7 +172,7 @@ IMAGE: Final = (
     before(48, drop("Descriptor")),
     since(44, drop("VirtualSize")),
     since(44, _drop_empty("Created")),
-    since(45, drop("Container", "ContainerConfig")),
+    since(45, drop("Container")),  # docker-compose 1.29 fails without ContainerConfig
     since(50, _image_config_only),
 )
 

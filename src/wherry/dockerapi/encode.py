@@ -26,8 +26,21 @@ def encode_json(value: object) -> bytes:
 
 
 def encode_tree(tree: object) -> bytes:
-    """The same for what `to_tree` made, whose order stays."""
-    return msgspec.json.encode(tree) + b"\n"
+    """The same for what `to_tree` made, whose order stays. What is no UTF-8 becomes U+FFFD."""
+    try:
+        return msgspec.json.encode(tree) + b"\n"
+    except UnicodeEncodeError:  # bytes of a header or a file name, kept as surrogates
+        return msgspec.json.encode(_replaced(tree)) + b"\n"
+
+
+def _replaced(tree: object) -> object:
+    if isinstance(tree, str):
+        return tree.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(tree, dict):
+        return {_replaced(key): _replaced(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_replaced(value) for value in tree]
+    return tree
 
 
 def to_tree(value: Any) -> Any:

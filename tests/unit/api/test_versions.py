@@ -156,7 +156,6 @@ def test_a_field_is_there_from_its_version_on(answer: str, path: str, minor: int
         ("images", "VirtualSize", 44),
         ("usage", "Images/0/VirtualSize", 44),
         ("image", "Container", 45),
-        ("image", "ContainerConfig", 45),
         ("image", "Config/Hostname", 50),
         ("image", "Config/AttachStdin", 50),
         ("image", "Config/Env", 50),

@@ -84,3 +84,8 @@ def test_old_event_fields_are_for_containers_and_images() -> None:
     )
     tree = json.loads(encode_json(event("volume", "create", Actor("v"), 5)))
     assert not {"status", "id", "from"} & set(tree)
+
+
+def test_bytes_that_are_no_text_are_replaced_as_go_does() -> None:
+    name = b"a\xffb".decode("utf-8", "surrogateescape")
+    assert encode_json({name: [name]}) == b'{"a\xef\xbf\xbdb":["a\xef\xbf\xbdb"]}\n'

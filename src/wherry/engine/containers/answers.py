@@ -84,15 +84,21 @@ def port_map(record: ContainerRecord) -> dict[str, tuple[PortBinding, ...] | Non
     """`80/tcp` → where it is published; None for exposed only. Empty unless running."""
     if not record.state.pid or record.request.host_config.network_mode == "host":
         return {}
-    shown: dict[str, tuple[PortBinding, ...] | None] = dict.fromkeys(
-        record.request.exposed_ports or {}
-    )
+    shown: dict[str, tuple[PortBinding, ...] | None] = dict.fromkeys(_exposed(record))
     for place in record.endpoints:
         for port in place.ports:
             key = f"{port.container_port}/{port.protocol}"
             binding = PortBinding(host_ip=port.host_ip, host_port=str(port.host_port))
             shown[key] = (*(shown.get(key) or ()), binding)
     return shown
+
+
+def _exposed(record: ContainerRecord) -> list[str]:
+    """`80/tcp`; dockerd tells them where a network leads out, and not of internal ones."""
+    if not any(place.default_route or place.default_route6 for place in record.endpoints):
+        return []
+    ports = record.request.exposed_ports or {}
+    return [text if "/" in text else f"{text}/tcp" for text in ports]
 
 
 def network_settings(record: ContainerRecord) -> answers.NetworkSettings:

@@ -14,7 +14,7 @@ from wherry.engine.events import Event
 from wherry.engine.networks.places import emptied
 from wherry.engine.networks.telling import connections
 from wherry.engine.registry import happened
-from wherry.kit import clock
+from wherry.kit import clock, failpoints
 from wherry.kit.errors import WherryError
 from wherry.monitor import files, handle
 from wherry.monitor.handle import MonitorHandle
@@ -88,6 +88,7 @@ async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
     """One transaction: the record of the end and its event. The caller holds the lock."""
     record = container.record
     networking = engine.networking
+    failpoints.reach("exit.before-leave")
     await networking.leave(record, record.endpoints)
     await networking.names.stopped(record)
     endpoints = tuple(emptied(place) for place in record.endpoints)
@@ -104,12 +105,14 @@ async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
     wanted = "stopped" if container.stopping else record.wanted
     state = msgspec.structs.replace(state, endpoints=endpoints, wanted=wanted)
     container.monitor = None
-    container.exits += 1
     engine.execs.forget(container)
     died = happened(state, "die", exitCode=str(exit_.code))
     gone = connections(networking.book, record, "disconnect")
+    failpoints.reach("exit.before-ledger")
     async with networking.addresses.freeing(record, record.endpoints) as changes:
         await engine.containers.update(container, state, died, *gone, changes=changes)
+    container.exits += 1  # not sooner: who waits for the end must not find it running
+    await container.notify()
 
 
 async def _afterwards(engine: Engine, container: Container) -> None:

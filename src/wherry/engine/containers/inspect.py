@@ -36,10 +36,10 @@ async def inspect(engine: Engine, ref: str, size: bool = False) -> ContainerInsp
         restart_count=record.restart_count,
         driver=storage.driver_name(engine.snapshots),
         platform=record.platform,
-        exec_ids=tuple(sorted(container.execs)) or None,
+        exec_ids=engine.execs.listed(container) or None,
         host_config=msgspec.structs.replace(
             record.request.host_config,
-            links=links.shown(record) or record.request.host_config.links,
+            links=links.shown(record),
         ),
         graph_driver=GraphDriver(
             name=storage.driver_name(engine.snapshots), data=_graph_data(engine, record)

@@ -70,6 +70,7 @@ async def _run(engine: Engine, container: Container, joined: Joined) -> Started:
     try:
         held = await volumes.holding(engine, record)
         request = await engine.lanes.files(prepare.prepared, engine, held, places, joined)
+        failpoints.reach("start.before-launch")
         monitor = await handle.launch(await engine.zygotes.get(), request)
     except BaseException:
         await _release(engine, container)
@@ -77,8 +78,10 @@ async def _run(engine: Engine, container: Container, joined: Joined) -> Started:
         raise
     try:
         created = await monitor.wait_created()
+        failpoints.reach("start.after-create")
         endpoints = await _connect(engine, record, places, created)
         await _hand_over(container, monitor)
+        failpoints.reach("start.after-connect")
         at = await monitor.start()
     except BaseException:
         await _abandon(engine, container, places, monitor)

@@ -11,6 +11,7 @@ from wherry.engine.containers.attach import hang_up
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.signalling import send, until_gone
 from wherry.engine.engine import Engine
+from wherry.kit import failpoints
 from wherry.kit.errors import Conflict
 
 
@@ -70,7 +71,9 @@ async def _remove(engine: Engine, container: Container, with_volumes: bool) -> N
         if record.state.status != "removing" or changes:
             removing = with_state(record, status="removing")
             await engine.containers.update(container, removing, changes=changes)
+    failpoints.reach("remove.after-mark")
     await engine.lanes.long(folders.remove, engine, container.id)
     if with_volumes:
         await engine.lanes.long(container_volumes.remove_anonymous, engine, record)
+    failpoints.reach("remove.before-ledger")
     await engine.containers.forget(container)

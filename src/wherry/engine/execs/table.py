@@ -50,6 +50,11 @@ class Execs:
             found.pid = 0
         return found
 
+    def listed(self, container: Container) -> tuple[str, ...]:
+        """Those of a container that have not ended; ended ones are known by their ids only."""
+        execs = (self._by_id[id] for id in sorted(container.execs))
+        return tuple(each.id for each in execs if each.exit_code is None)
+
     def drop(self, container: Container, found: Exec) -> None:
         """Nobody will ask for this one again."""
         self._by_id.pop(found.id, None)

@@ -6,6 +6,8 @@ import os
 import socket
 from typing import Protocol
 
+import msgspec
+
 from wherry.dockerapi.execs import (
     ExecCreateRequest,
     ExecInspect,
@@ -188,9 +190,9 @@ def _process(
     granted = capabilities.granted(
         host.cap_add or [], host.cap_drop or [], engine.host.capabilities, privileged=privileged
     )
-    base = process.environment(record.request, bundle.hostname(record), _linked(engine, record))
-    if wanted.tty:
-        base = process.merge_environment(base, ["TERM=xterm"])
+    # TERM goes with this terminal, whether or not the container itself has one
+    request = msgspec.structs.replace(record.request, tty=wanted.tty)
+    base = process.environment(request, bundle.hostname(record), _linked(engine, record))
     return {
         "terminal": wanted.tty,
         "user": process.user_object(user),

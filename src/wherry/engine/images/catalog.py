@@ -8,7 +8,7 @@ import msgspec
 from wherry.engine.events import Event, event
 from wherry.engine.journal import Journal
 from wherry.engine.records import ImageRecord, TagRecord
-from wherry.kit import clock
+from wherry.kit import clock, failpoints
 from wherry.kit.errors import InvalidInput, NotFound
 from wherry.ledger.ledger import Change
 from wherry.oci import reference as references
@@ -127,6 +127,7 @@ class Catalog:
         moved = {str(tag): TagRecord(image.id, now) for tag in tags}
         changes: list[Change] = [merged.put(merged.id)]
         changes += [record.put(name) for name, record in moved.items()]
+        failpoints.reach("image.before-ledger")
         await self._journal.commit(changes, *self._told(action, image.id, tags))
         self._images[merged.id] = merged
         self._tags.update(moved)

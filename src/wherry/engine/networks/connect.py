@@ -34,7 +34,7 @@ async def connect(
     async with container.lock:
         network = engine.networking.book.find(ref)
         _refuse_removed(container)
-        asked = settings or EndpointSettings()
+        asked = places.with_own_mac(container.record, network, settings or EndpointSettings())
         places.check_new(container.record, network, engine.networking.book.find)
         places.check(network, asked)
         egress.check(container.record.request, [network.network])

@@ -49,6 +49,16 @@ def planned(request: ContainerCreateRequest, find: Find) -> tuple[EndpointRecord
     return named_links(places)
 
 
+def with_own_mac(
+    record: ContainerRecord, network: NetworkRecord, asked: EndpointSettings
+) -> EndpointSettings:
+    """The container's own MAC is for its mode's network, also when it comes back to it."""
+    mode, mac = record.request.host_config.network_mode, record.request.mac_address
+    if asked.mac_address or not mac or mode not in (network.network.name, network.network.id):
+        return asked
+    return msgspec.structs.replace(asked, mac_address=mac)
+
+
 def _mac(place: EndpointRecord) -> str:
     return place.settings.mac_address if place.settings else ""
 
