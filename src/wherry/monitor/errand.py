@@ -137,3 +137,7 @@ def _work(work: Callable[[Orders], None], orders: Orders) -> None:
         work(orders)
     except (WherryError, OSError) as error:
         orders.answer({"error": failure.to_fields(error)})
+    except Exception as error:  # a fault of ours: said, not only seen as an end of file
+        wrong = Internal(f"the monitor's child: {type(error).__name__}: {error}")
+        orders.answer({"error": failure.to_fields(wrong)})
+        raise

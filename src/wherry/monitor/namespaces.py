@@ -1,6 +1,7 @@
 """The container's namespaces as the monitor holds them."""
 
 import contextlib
+import errno
 import os
 import socket
 from typing import NoReturn
@@ -52,12 +53,15 @@ def open_held(pid: int) -> dict[str, int]:
     """Descriptors on the namespaces of init, by name.
 
     While they are open, the kernel does not take the namespaces down before the parent hears of
-    the exit, which makes that 2-5 times sooner; to be closed when the exit was told.
+    the exit, which makes that 2-5 times sooner; to be closed when the exit was told. Raises
+    ProcessLookupError where init has ended.
     """
     held: dict[str, int] = {}
     for name in _HELD:
         with contextlib.suppress(FileNotFoundError):
             held[name] = os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    if "net" not in held:  # every process has one: this has none any more
+        raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended")
     return held
 
 

@@ -224,12 +224,23 @@ def _bring_up(birth: _Birth, pid: int) -> State:
     birth.channel.send("proceed", state=document)
     send_filters(birth.channel, connected(filters))
     exec_state.save(birth.folder, exec_state.of(spec, filters))
-    request.meanwhile(pid, birth.placed)
+    failed = _meanwhile(birth, pid)
     _expect(birth, "ready")
+    if failed is not None:
+        raise failed
     state.save(birth.folder, record)
     if request.pid_file:
         write_pid_file(request.pid_file, pid)
     return state.describe(record, CREATED)
+
+
+def _meanwhile(birth: _Birth, pid: int) -> OSError | None:
+    """The caller's own work. Where init has died, its reason is the one to tell."""
+    try:
+        birth.request.meanwhile(pid, birth.placed)
+    except OSError as error:
+        return error
+    return None
 
 
 def _record(birth: _Birth, pid: int) -> Record:
