@@ -10,6 +10,7 @@ from aiohttp import web
 from wherry.api.answers import json_answer
 from wherry.api.call import Call
 from wherry.api.routes import Route
+from wherry.dockerapi.images import BuildCachePruned
 from wherry.engine.engine import Engine
 from wherry.engine.volumes import NO_SWARM
 from wherry.kit.errors import NotFound, Unavailable, Unsupported
@@ -67,6 +68,12 @@ def _of_managers() -> list[Route[Engine]]:
     ]
 
 
+async def prune_builds(_engine: Engine, call: Call) -> web.StreamResponse:
+    """POST /build/prune: without builds there is nothing that they could have left."""
+    call.filters()
+    return json_answer(BuildCachePruned())
+
+
 ROUTES: Final = [
     Route("GET", "/plugins", no_plugins),
     Route("GET", "/plugins/privileges", no_plugins),
@@ -88,7 +95,7 @@ ROUTES: Final = [
     Route("POST", "/swarm/join", no_swarm),
     *_of_managers(),
     Route("POST", "/build", not_yet),
-    Route("POST", "/build/prune", not_yet),
+    Route("POST", "/build/prune", prune_builds),
     Route("POST", "/build/cancel", not_yet),
     Route("POST", "/session", not_yet),
     Route("POST", "/grpc", not_yet),

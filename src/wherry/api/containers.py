@@ -11,7 +11,7 @@ from wherry.api.routes import Route
 from wherry.dockerapi.container_answers import CreateAnswer
 from wherry.dockerapi.containers import decode_create
 from wherry.dockerapi.host_config import HostConfig
-from wherry.engine.containers import attach, create, inspect, lifecycle, listing, removal
+from wherry.engine.containers import attach, create, inspect, lifecycle, links, listing, removal
 from wherry.engine.engine import Engine
 from wherry.kit.errors import Conflict, InvalidInput
 
@@ -113,7 +113,10 @@ async def rename_container(engine: Engine, call: Call) -> web.StreamResponse:
 
 async def remove_container(engine: Engine, call: Call) -> web.StreamResponse:
     """DELETE /containers/{name}."""
-    await removal.remove(engine, call.name, call.flag("force"), call.flag("v"))
+    if call.flag("link"):
+        await links.remove(engine, call.name)
+    else:
+        await removal.remove(engine, call.name, call.flag("force"), call.flag("v"))
     return empty()
 
 

@@ -91,7 +91,9 @@ def _drop_empty(*names: str) -> Change:
 
 
 def _old_aliases(tree: Tree) -> None:
-    """The short id among the aliases of user-defined networks; their `DNSNames` are set."""
+    """The short id among the aliases of user-defined networks, once it has been started."""
+    if tree["State"]["Status"] == "created":
+        return
     short = short_id(tree["Id"])
     for name, endpoint in (tree["NetworkSettings"]["Networks"] or {}).items():
         if name not in ("none", "host", "bridge", "default"):

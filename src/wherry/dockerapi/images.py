@@ -99,6 +99,13 @@ class ImagesPruned(msgspec.Struct, frozen=True, rename=go_name):
     space_reclaimed: int = 0
 
 
+class BuildCachePruned(msgspec.Struct, frozen=True, rename=go_name):
+    """POST /build/prune."""
+
+    caches_deleted: tuple[str, ...] | None = None
+    space_reclaimed: int = 0
+
+
 class SearchResult(msgspec.Struct, frozen=True):
     """One hit of GET /images/search."""
 

@@ -69,7 +69,7 @@ class Client:
         self._sock = sock
         self._options = options
         self._joined = joined
-        self._frame = options.mux and not joined.tty
+        self._frame = options.mux
         self._detector = Detector(parse(options.detach_keys)) if joined.tty else None
         self._queue = bytearray()
         self._ending = self._parked = False

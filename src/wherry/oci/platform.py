@@ -44,6 +44,13 @@ class Platform(
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
 
+_GO_ARCHITECTURES = frozenset(
+    "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 "
+    "mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm".split()
+)
+"""What a word alone may name, beside operating systems."""
+
+
 def host() -> Platform:
     """The platform that this process runs on."""
     architecture, variant = _ARCHITECTURES.get(os.uname().machine, (os.uname().machine, ""))
@@ -58,6 +65,10 @@ def parse(text: str) -> Platform:
     if len(parts) == 1:
         if parts[0] in ("linux", "windows", "darwin", "freebsd"):
             return Platform(architecture=host().architecture, os=parts[0])
+        if parts[0] not in _ARCHITECTURES and parts[0] not in _GO_ARCHITECTURES:
+            raise InvalidInput(
+                f'"{text}": unknown operating system or architecture: invalid argument'
+            )
         parts.insert(0, "linux")
     architecture, variant = _ARCHITECTURES.get(parts[1], (parts[1], ""))
     return Platform(architecture, parts[0], parts[2] if len(parts) == 3 else variant)

@@ -76,6 +76,7 @@ def arena(engine: str, data: Path) -> Iterator[Arena]:
     folder.chmod(0o755)
     for name in ("tmp", ".docker"):
         (folder / name).mkdir()
+    (folder / ".docker/config.json").write_text("{}")  # docker-py looks for contexts beside it
     if engine == "plain":
         for path in (folder, folder / "tmp", folder / ".docker"):
             os.chown(path, PLAIN_USER, PLAIN_USER)

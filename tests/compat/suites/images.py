@@ -69,6 +69,8 @@ def _base() -> Files:
         "proc": folder(),
         "sys": folder(),
         "var/lib/registry": folder(),
+        "var/opt": folder(),
+        "etc/passwd": "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:70::/var/lib:/bin/sh\n",
         "etc/os-release": "ID=alpine\nNAME=busybox\n",
     }
 

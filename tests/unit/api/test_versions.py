@@ -15,6 +15,7 @@ from wherry.dockerapi.container_answers import (
     ContainerSummary,
     MountPoint,
     NetworkSettings,
+    State,
     SummaryHostConfig,
     SummaryNetworkSettings,
 )
@@ -57,6 +58,7 @@ CONTAINER = ContainerInspect(
         hostname="a1b2c3d4e5f6", healthcheck=Healthcheck(retries=1, start_interval=2)
     ),
     network_settings=NetworkSettings(networks=ENDPOINTS),
+    state=State(status="running"),
 )
 SUMMARY = ContainerSummary(
     ID,

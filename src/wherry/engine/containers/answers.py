@@ -65,7 +65,7 @@ def endpoint(record: ContainerRecord, place: EndpointRecord) -> EndpointSettings
         ipv6_gateway=place.gateway6,
         global_ipv6_address=place.address6,
         global_ipv6_prefix_len=place.prefix6,
-        mac_address=place.mac,
+        mac_address=place.mac or base.mac_address,
         dns_names=_dns_names(record, place),
     )
 

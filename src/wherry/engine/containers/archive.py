@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO, NamedTuple
 
 from wherry.dockerapi.container_answers import PathStat
-from wherry.engine import pipes, rootfs
-from wherry.engine.containers import stages
+from wherry.engine import pipes
+from wherry.engine.containers import stages, tree
 from wherry.engine.containers.container import Container
 from wherry.engine.containers.prepare import resolved_user
 from wherry.engine.engine import Engine
@@ -23,7 +23,7 @@ def _checked(path: str) -> str:
 
 
 def _stat(engine: Engine, container: Container, path: str) -> PathStat:
-    with rootfs.opened(engine.snapshots.mounts(container.id), container.state.pid) as root:
+    with tree.opened(engine, container) as root:
         found = tars.stat(root, path)
     return PathStat(found.name, found.size, found.mode, rfc3339(found.mtime), found.link_target)
 
@@ -44,10 +44,9 @@ async def get(
     """
     container = engine.containers.find(ref)
     found = await engine.lanes.files(_stat, engine, container, _checked(path))
-    mounts = engine.snapshots.mounts(container.id)
 
     def pieces() -> Iterator[bytes]:
-        with rootfs.opened(mounts, container.state.pid) as root:
+        with tree.opened(engine, container) as root:
             yield from tars.read(root, path, exact=exact)
 
     await engine.journal.commit([], happened(container.record, "archive-path"))
@@ -70,10 +69,9 @@ async def put(
     container = engine.containers.find(ref)
     _checked(path)
     _refuse_read_only(container, path)
-    mounts = engine.snapshots.mounts(container.id)
 
     def work(stream: BinaryIO) -> None:
-        with rootfs.opened(mounts, container.state.pid) as root:
+        with tree.opened(engine, container) as root:
             user = resolved_user(root, container.record) if options.copy_owner else None
             how = tars.Unpacking(
                 options.no_overwrite_dir_non_dir,

@@ -1,12 +1,15 @@
 """POST /containers/{id}/attach, and the resize of a container's terminal."""
 
+import asyncio
+import contextlib
 import socket
 from typing import NamedTuple, Protocol
 
 from wherry.engine.containers.container import Container
+from wherry.engine.containers.logs import LogsOptions, logs
 from wherry.engine.engine import Engine
 from wherry.engine.registry import happened
-from wherry.kit.errors import Conflict, Unavailable, WherryError
+from wherry.kit.errors import Conflict, InvalidInput, Unavailable, Unsupported, WherryError
 from wherry.monitor.handle import MonitorHandle
 from wherry.monitor.protocol import AttachOptions
 
@@ -49,7 +52,9 @@ async def attach(engine: Engine, ref: str, options: AttachOptions, hijacked: Hij
     await engine.journal.commit([], happened(container.record, "attach"))
     monitor = container.monitor
     if monitor is None or monitor.exited is not None:
-        _wait_or_end(container, Waiting(sock, wanted))
+        if wanted.logs:
+            await _send_log(engine, container, sock, wanted)
+        _wait_or_end(container, Waiting(sock, wanted._replace(logs=False)))
         return
     try:
         await Waiting(sock, wanted).hand_over(monitor)
@@ -57,8 +62,20 @@ async def attach(engine: Engine, ref: str, options: AttachOptions, hijacked: Hij
         return  # it has just ended: the client sees the end of its stream
 
 
+async def _send_log(
+    engine: Engine, container: Container, sock: socket.socket, wanted: AttachOptions
+) -> None:
+    """What an ended container has written; nothing where its log driver keeps nothing."""
+    options = LogsOptions(stdout=wanted.stdout, stderr=wanted.stderr)
+    sock.setblocking(False)
+    with contextlib.suppress(OSError, Unsupported, InvalidInput):  # the client may have left
+        pieces = await logs(engine, container.id, options)
+        async for piece in pieces:
+            await asyncio.get_running_loop().sock_sendall(sock, piece)
+
+
 def _wait_or_end(container: Container, waiting: Waiting) -> None:
-    """Only a stream can wait; who wants old output alone is served by logs."""
+    """Only a stream can wait."""
     if waiting.options.stream and container.state.status in ("created", "exited"):
         container.pending.append(waiting)
     else:

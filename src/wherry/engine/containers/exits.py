@@ -102,6 +102,8 @@ async def ended(engine: Engine, container: Container, exit_: Exit) -> None:
         error=exit_.error,
         finished_at=exit_.finished or clock.now(),
     )
+    if not container.stopping and restarts.wants_restart(state):
+        state = with_state(state, status="restarting")
     wanted = "stopped" if container.stopping else record.wanted
     state = msgspec.structs.replace(state, endpoints=endpoints, wanted=wanted)
     container.monitor = None
@@ -121,10 +123,8 @@ async def _afterwards(engine: Engine, container: Container) -> None:
     from wherry.engine.containers.removal import remove
 
     record, exits = container.record, container.exits
-    if not container.stopping and restarts.wants_restart(record):
+    if record.state.status == "restarting":
         container.delay = restarts.next_delay(record, container.delay)
-        restarting = with_state(record, status="restarting")
-        await engine.containers.update(container, restarting)
         await asyncio.sleep(container.delay)
         await restart_by_policy(engine, container, exits)
     elif record.request.host_config.auto_remove and container.id not in engine.kept:

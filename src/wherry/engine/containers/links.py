@@ -6,6 +6,8 @@ On other networks a link is an alias in the network's endpoint settings, and res
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.dockerapi.ports import parse_port
 from wherry.engine.engine import Engine
@@ -71,6 +73,32 @@ def _resolved(engine: Engine, name: str, alias: str) -> LinkRecord:
 def shown(record: ContainerRecord) -> list[str] | None:
     """HostConfig.Links of inspect."""
     return [f"/{link.name}:/{record.name}/{link.alias}" for link in record.links] or None
+
+
+async def remove(engine: Engine, text: str) -> None:
+    """Forget `OWNER/ALIAS`; a running owner keeps what it has got of it.
+
+    Raises NotFound, InvalidInput.
+    """
+    name, slash, alias = text.strip("/").rpartition("/")
+    if not slash:
+        raise InvalidInput("Conflict, cannot remove the default name of the container")
+    container = engine.containers.find(name)
+    async with container.lock:
+        without = _without(container.record, alias)
+        if without == container.record:
+            raise InvalidInput(f"Could not get parent for /{name}/{alias}: it has no such link")
+        await engine.containers.update(container, without)
+
+
+def _without(record: ContainerRecord, alias: str) -> ContainerRecord:
+    host = record.request.host_config
+    asked = [text for text in host.links or [] if parse(text)[1] != alias]
+    request = msgspec.structs.replace(
+        record.request, host_config=msgspec.structs.replace(host, links=asked or None)
+    )
+    kept = tuple(link for link in record.links if link.alias != alias)
+    return msgspec.structs.replace(record, links=kept, request=request)
 
 
 def linked(engine: Engine, record: ContainerRecord) -> tuple[Linked, ...]:

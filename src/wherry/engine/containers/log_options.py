@@ -43,10 +43,7 @@ def check(log: LogConfig) -> None:
     kind = log.type or "json-file"
     options = log.config or {}
     if kind not in OPTIONS:
-        raise InvalidInput(
-            f'error looking up logging plugin {kind}: plugin "{kind}" not found '
-            f"(this engine has {', '.join(OPTIONS)})"
-        )
+        raise InvalidInput(f'error looking up logging plugin {kind}: plugin "{kind}" not found')
     for name in options:
         if name not in OPTIONS[kind] | _GENERAL:
             raise InvalidInput(f"unknown log opt '{name}' for {kind} log driver")

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 
-from wherry.engine import rootfs
+from wherry.engine.containers import tree
 from wherry.engine.containers.container import Container
 from wherry.engine.engine import Engine
 from wherry.kit.errors import WherryError
@@ -44,9 +44,8 @@ def _clean(engine: Engine, container: Container, folder: str) -> None:
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         note = read_optional(path)
-        with contextlib.suppress(WherryError):  # a root that cannot be opened holds nothing wanted
-            mounts = engine.snapshots.mounts(container.id)
-            with rootfs.opened(mounts, container.state.pid) as root:
-                if note and not name.endswith(".tmp"):
-                    staged.discard(root, *json.loads(note))
+        # a root that cannot be opened holds nothing wanted
+        with contextlib.suppress(WherryError), tree.opened(engine, container) as root:
+            if note and not name.endswith(".tmp"):
+                staged.discard(root, *json.loads(note))
         os.unlink(path)

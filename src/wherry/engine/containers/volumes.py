@@ -1,6 +1,8 @@
 """A container's volumes: made when missing, filled from the image when new, removed with it."""
 
+import contextlib
 import os
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 
 import msgspec
@@ -81,17 +83,12 @@ def populate(engine: Engine, record: ContainerRecord) -> None:
     ]
     if not wanted:
         return
-    user = f"filling {record.id}"
-    try:
-        for point in wanted:
-            _mount(engine, point, user)
+    with mounted(engine, wanted, f"filling {record.id}"):
         empty = [point for point in wanted if not os.listdir(point.source)]
         if empty:
             with rootfs.opened(engine.snapshots.mounts(record.id)) as root:
                 for point in empty:
                     _copy(engine, root, point)
-    finally:
-        engine.mounted.release(user)
 
 
 def _copy(engine: Engine, root: int, point: MountPoint) -> None:
@@ -153,6 +150,18 @@ def _bound(engine: Engine, id: str, number: int, point: MountPoint) -> MountPoin
     finally:
         os.close(found)
     return msgspec.structs.replace(point, source=folder)
+
+
+@contextlib.contextmanager
+def mounted(engine: Engine, points: Iterable[MountPoint], user: str) -> Iterator[None]:
+    """Keep mounted what these volumes stand for. Raises NotFound, Unavailable."""
+    try:
+        for point in points:
+            if point.type == "volume":
+                _mount(engine, point, user)
+        yield
+    finally:
+        engine.mounted.release(user)
 
 
 def _subpaths(engine: Engine, id: str) -> str:

@@ -21,7 +21,7 @@ async def wait(engine: Engine, ref: str, condition: str) -> AsyncIterator[WaitAn
         elif condition == "next-exit":
             await container.until(lambda: container.exits > exits or container.removed)
         else:
-            await container.until(lambda: not _alive(container))
+            await container.until(lambda: container.exits > exits or not _alive(container))
         yield WaitAnswer(status_code=container.state.exit_code)
 
     return answer()

@@ -111,15 +111,19 @@ async def _attached(
     request: ExecStartRequest,
     hijacked: Hijacked,
 ) -> None:
-    """Once the connection is a stream, what goes wrong is said in the stream, as dockerd does."""
+    """Once the connection is a stream, what goes wrong is said in the stream, as dockerd does.
+
+    The start says whether the stream has frames, whatever the exec has for a terminal: clients
+    that do not say `Tty` a second time read frames.
+    """
     launch = await engine.lanes.files(exec_launch, engine, container, made, request)
-    wanted = made.request
-    sock, leftover = await hijacked.take(multiplexed=not wanted.tty)
+    wanted, framed = made.request, not request.tty
+    sock, leftover = await hijacked.take(multiplexed=framed)
     options = AttachOptions(
         stdin=wanted.attach_stdin,
         stdout=wanted.attach_stdout,
         stderr=wanted.attach_stderr,
-        mux=not wanted.tty,
+        mux=framed,
         detach_keys=wanted.detach_keys,
         leftover=leftover,
     )
@@ -131,7 +135,7 @@ async def _attached(
         except WherryError as error:
             text = f"OCI runtime exec failed: exec failed: {error}\r\n".encode()
             with contextlib.suppress(OSError):  # the client has left
-                sock.send(text if wanted.tty else frame(STDOUT, text))
+                sock.send(frame(STDOUT, text) if framed else text)
             await _part(sock)
             raise
     made.pid = started.pid
