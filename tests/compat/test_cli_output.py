@@ -119,7 +119,6 @@ import /nope
 pull 127.0.0.1:1/foo
 commit nope
 cp a b
-cp nope:/a other:/b
 stats --no-stream nope
 wherry-nope
 """.strip().splitlines()
