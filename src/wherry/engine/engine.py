@@ -56,6 +56,10 @@ class Engine:
     """Health checks that may be started at the same time."""
     unpacking: dict[str, asyncio.Lock] = field(default_factory=dict)
     collecting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    takers: int = 0
+    """How many loads, pulls, imports and commits may make layers now."""
+    spoilt: bool = False
+    """Whether one of them failed and may have left layers of no image."""
 
     def __repr__(self) -> str:
         return f"Engine({self.settings.root!r})"

@@ -11,11 +11,10 @@ import msgspec
 
 from wherry.dockerapi.names import go_name
 from wherry.engine import storage
-from wherry.engine.collection import collect_blobs
+from wherry.engine.collection import collect_blobs, unused
 from wherry.engine.containers import volumes as container_volumes
 from wherry.engine.containers.folders import remove as remove_folders
 from wherry.engine.engine import Engine
-from wherry.engine.images import init_layer
 from wherry.engine.images.config import stored
 from wherry.engine.records import ImageRecord
 from wherry.kit.errors import NotFound, WherryError
@@ -98,15 +97,7 @@ def _blob(engine: Engine, image: ImageRecord, blob: Descriptor) -> Iterator[Find
 
 def _snapshots(engine: Engine) -> Iterator[Finding]:
     """Snapshots that nothing stands on or names."""
-    infos = {info.name: info for info in engine.snapshots.walk()}
-    kept = {container.id for container in engine.containers}
-    kept |= {name for image in engine.catalog for name in (*image.chain, init_layer.name_of(image))}
-    for name in list(kept):
-        info = infos.get(name)
-        while info is not None and info.parent is not None:
-            kept.add(info.parent)
-            info = infos.get(info.parent)
-    for name in sorted(infos.keys() - kept):
+    for name in sorted(unused(engine)):
         yield Finding("snapshot", name, "nothing uses it")
 
 

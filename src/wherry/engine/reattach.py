@@ -10,7 +10,7 @@ import os
 
 import msgspec
 
-from wherry.engine import storage
+from wherry.engine.collection import remove_layers, unused
 from wherry.engine.containers import folders, health, removal, restarts, stages, volumes
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import ended, watch
@@ -156,12 +156,10 @@ async def _start_again(engine: Engine, container: Container) -> None:
 
 
 def sweep(engine: Engine) -> None:
-    """Remove what has no record: folders and active snapshots of containers never recorded."""
+    """Remove what has no record: folders and snapshots of containers and images never recorded."""
     known = {container.id for container in engine.containers}
     base = os.path.dirname(engine.settings.folders.bundle("x"))
     for name in os.listdir(base) if os.path.isdir(base) else ():
         if name not in known:
             folders.remove(engine, name)
-    for info in list(engine.snapshots.walk()):
-        if info.kind != "committed" and info.name not in known:
-            storage.discard(engine.snapshots, info.name)
+    remove_layers(engine, unused(engine))

@@ -30,6 +30,7 @@ MAX_MEMBERS: Final = 100_000
 MAX_LINKS: Final = 16
 CHUNK: Final = 1 << 20
 _BLOB = re.compile(r"blobs/(sha256|sha512)/([0-9a-f]+)")
+_LAYER = re.compile(r"([0-9a-f]{64})\.tar")
 _ABSENT: Final = "has no member"
 
 Progress = Callable[[str, int, int], None]
@@ -56,8 +57,11 @@ class Arrival(Protocol):
 class Watch(Protocol):
     """Whom to tell of large members, and to ask about them."""
 
-    def watch(self, data: int, head: bytes) -> Arrival | None:
-        """A member that begins with `head` comes into the file `data`; None: no interest."""
+    def watch(self, data: int, head: bytes, named: Digest | None) -> Arrival | None:
+        """A member that begins with `head` comes into the file `data`; None: no interest.
+
+        named: the digest that its name says, not yet checked.
+        """
 
     def diff_id(self, blob: Digest) -> Digest | None:
         """The digest of a blob's plain bytes, where it is known by now."""
@@ -161,7 +165,8 @@ class Shelf:
                 while data := member.read(CHUNK):
                     ingest.write(data)
                     if self._watch and ingest.offset == len(data):
-                        arrival = self._watch.watch(ingest.fileno(), data[:1])
+                        named = expected or _named(name)
+                        arrival = self._watch.watch(ingest.fileno(), data[:1], named)
                     if arrival:
                         arrival.grown(ingest.offset)
                     if self._progress:
@@ -189,6 +194,12 @@ class Shelf:
                 raise BadArchive(f"image archive {_ABSENT} {name!r}")
             found = self._links[found]
         raise BadArchive(f"image archive: too many links behind {name!r}")
+
+
+def _named(name: str) -> Digest | None:
+    """podman and skopeo call a layer after its digest."""
+    found = _LAYER.fullmatch(name)
+    return Digest(f"sha256:{found[1]}") if found else None
 
 
 def _committed(ingest: Ingest, arrival: Arrival | None) -> Digest:

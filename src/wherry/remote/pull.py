@@ -26,7 +26,7 @@ MAX_CONFIG_BYTES = 16 << 20
 
 
 class Pulled(msgspec.Struct, frozen=True):
-    """An image that is in the store now, and where it came from."""
+    """An image that is in the store now (or will be), and where it came from."""
 
     reference: Reference
     registry: str
@@ -52,6 +52,8 @@ class Options(NamedTuple):
     report: Report = progress.silent
     layer_ready: Callable[[int, Descriptor], None] | None = None
     """Called with a layer's place (lowest is 0) as soon as its blob is in the store."""
+    begun: Callable[[Pulled], None] | None = None
+    """Called when all but the layers is in the store. Again, where a mirror fails after that."""
 
 
 async def pull(
@@ -66,8 +68,7 @@ async def pull(
     for document in reversed(found.documents):
         expected = document.descriptor.digest
         await asyncio.to_thread(blobs.put, store, document.data, expected)
-    await _layers(registry, found, store, options)
-    return Pulled(
+    pulled = Pulled(
         reference=reference,
         registry=registry.endpoint.url,
         index=found.index.digest if found.index else None,
@@ -75,6 +76,10 @@ async def pull(
         config=found.manifest.config.digest,
         layers=found.manifest.layers,
     )
+    if options.begun:
+        options.begun(pulled)
+    await _layers(registry, found, store, options)
+    return pulled
 
 
 async def _config(

@@ -58,6 +58,8 @@ class Faults:
     """Blobs that are answered 404 here."""
     delay: float = 0.0
     """Seconds before each blob."""
+    held: dict[str, asyncio.Event] = field(default_factory=dict)
+    """Blobs that are sent only after something happened."""
     page: int = 1000
     """Most tags in one answer."""
     cut_uploads: int = 0
@@ -130,6 +132,8 @@ class FaultyRegistry:
         self.busiest = max(self.busiest, self._active)
         try:
             await asyncio.sleep(self.faults.delay)
+            if match[3] in self.faults.held:
+                await self.faults.held[match[3]].wait()
             return await self._blob(request, match[3])
         finally:
             self._active -= 1

@@ -7,7 +7,9 @@ import json
 import os
 import tarfile
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,6 +152,41 @@ async def test_a_load_of_what_is_there_leaves_nothing(engine: Engine) -> None:
     before = left(engine)
     await load(engine, data)
     assert left(engine) == before
+
+
+@pytest.mark.parametrize("pack", [bytes, partial(gzip.compress, mtime=0)])
+@pytest.mark.parametrize("spelling", ["blobs/sha256/{}", "{}.tar"])
+async def test_layers_that_are_here_are_not_unpacked_again(
+    engine: Engine,
+    pack: Callable[[bytes], bytes],
+    spelling: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if engine.snapshots.style == "copy":
+        pytest.skip("full copies are not unpacked ahead")
+    await load(engine, tar_of(members_of([layer_tar(BASE)], "first:1", pack)))
+    started = []
+    real = ahead.Ahead._start
+
+    def start(self: ahead.Ahead, *words: Any) -> None:
+        started.append(words)
+        real(self, *words)
+
+    monkeypatch.setattr(ahead.Ahead, "_start", start)
+    layers = [layer_tar(BASE), layer_tar(TOP)]
+    members = members_of(layers, "second:1", pack)
+    names = [spelling.format(sha(pack(each))) for each in layers]
+    listed = {"Config": "c.json", "RepoTags": ["second:1"], "Layers": names}
+    renamed = {name: members[f"{number}/layer.tar"] for number, name in enumerate(names)}
+    manifest = json.dumps([listed]).encode()
+    data = tar_of({"c.json": members["c.json"], **renamed, "manifest.json": manifest})
+    await load(engine, data)
+    assert len(started) == 1  # the upper one only
+    await load(engine, data)
+    assert len(started) == 1
+    chains = [engine.catalog.find(name).image.chain for name in ("first:1", "second:1")]
+    assert chains[0] == chains[1][:1]
+    assert {info.name for info in engine.snapshots.walk()} == set(chains[1])
 
 
 async def test_broken_archives_leave_nothing(engine: Engine) -> None:

@@ -1,14 +1,17 @@
 """Layers of an archive that are unpacked while they still arrive.
 
-Where a layer belongs is often said at an archive's end only, and an overlay's layer does not depend
-on what is below it, but for two things: the metadata of directories that its archive forgot, and
-of its root. So each large member is tried as a layer, in a process beside the receiving one, into
-a snapshot without a parent. When its digest has been checked and its place is known, the snapshot
-is put there (`Snapshotter.adopt`); what turns out to be something else is thrown away.
+Where a layer belongs is often said at an archive's end only, and an overlay's layer does not
+depend on what is below it, but for two things: the metadata of directories that its archive
+forgot, and of its root. So each large member is tried as a layer, in a process beside the
+receiving one, into a snapshot without a parent. When its digest has been checked and its place is
+known, the snapshot is put there (`Snapshotter.adopt`); what turns out to be something else is
+thrown away. A layer that an image here has already is not tried, where its name tells; where only
+its digest does, the attempt ends with it.
 """
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from wherry.engine import storage
@@ -36,18 +39,22 @@ class Staged(NamedTuple):
 class Ahead:
     """The layers of one archive. A stalled upload stalls its own workers only."""
 
-    def __init__(self, engine: Engine) -> None:
-        """To be made in the loop's thread; nothing is started yet."""
+    def __init__(self, engine: Engine, known: Mapping[Digest, Digest]) -> None:
+        """To be made in the loop's thread; nothing is started yet.
+
+        known: blobs that are unpacked already, with their diff ids.
+        """
         self._engine = engine
+        self._known = known
         self._loop = asyncio.get_running_loop()
         self._workers = WorkerPool(WORKERS)
         self._tasks: dict[str, asyncio.Task[Staged | None]] = {}
         self._keys: dict[Digest, str] = {}
         self._tried = 0
 
-    def watch(self, data: int, head: bytes) -> Arrival | None:
+    def watch(self, data: int, head: bytes, named: Digest | None) -> Arrival | None:
         """A member that begins with `head` arrives in the file `data`. For another thread."""
-        if data < 0 or head[:1] == b"{" or self._tried >= MOST:
+        if data < 0 or head[:1] == b"{" or self._tried >= MOST or named in self._known:
             return None
         if self._engine.snapshots.style == "copy":
             return None
@@ -62,10 +69,18 @@ class Ahead:
 
     def know(self, digest: Digest, key: str) -> None:
         """The member of that key has been checked and is this blob. For another thread."""
-        self._loop.call_soon_threadsafe(self._keys.setdefault, digest, key)
+        self._loop.call_soon_threadsafe(self._know, digest, key)
+
+    def _know(self, digest: Digest, key: str) -> None:
+        if digest in self._known:
+            self._tasks[key].cancel()
+        else:
+            self._keys.setdefault(digest, key)
 
     def diff_id(self, blob: Digest) -> Digest | None:
         """What a blob unpacks to; None where it was not unpacked here. Blocks another thread."""
+        if blob in self._known:
+            return self._known[blob]
         return asyncio.run_coroutine_threadsafe(self._diff_id(blob), self._loop).result()
 
     async def _diff_id(self, blob: Digest) -> Digest | None:

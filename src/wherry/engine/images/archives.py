@@ -10,6 +10,7 @@ from wherry.engine.engine import Engine
 from wherry.engine.events import event
 from wherry.engine.images.ahead import Ahead
 from wherry.engine.images.config import stored
+from wherry.engine.images.known import diff_ids
 from wherry.engine.images.unpack import add_loaded
 from wherry.engine.records import ImageRecord
 from wherry.image import archive
@@ -25,7 +26,7 @@ Said = Callable[[str], None]
 async def load(engine: Engine, chunks: AsyncIterator[bytes], said: Said) -> list[ImageRecord]:
     """Take all images of an archive. Raises BadArchive, StorageFull; keeps what was complete."""
     async with leased(engine) as store, contextlib.AsyncExitStack() as owned:
-        ahead = Ahead(engine)
+        ahead = Ahead(engine, await engine.lanes.files(diff_ids, engine))
         owned.push_async_callback(ahead.close)
 
         def read(stream: BinaryIO) -> list[LoadedImage]:

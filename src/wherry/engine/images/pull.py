@@ -1,14 +1,20 @@
 """POST /images/create?fromImage=…: fetch from a registry, unpack, record with provenance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+
+import msgspec
 
 from wherry.content import lease
+from wherry.content.lease import Lease
+from wherry.engine.collection import taking_layers
 from wherry.engine.engine import Engine
+from wherry.engine.images.arriving import Arrived, Arriving
 from wherry.engine.images.unpack import unpack
 from wherry.engine.records import ImageRecord, Provenance
 from wherry.kit import clock
 from wherry.kit.ids import short_id
 from wherry.oci import digest as digests
+from wherry.oci.digest import Digest
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
 from wherry.remote.credentials import ANONYMOUS, Credentials
@@ -31,15 +37,33 @@ async def pull(
     """
     kept = await engine.lanes.files(lease.create, engine.settings.folders.content)
     try:
-        pulled = await engine.remote.pull(
-            reference,
-            engine.blobs.leased(kept),
-            Options(platform, report),
-            credentials or ANONYMOUS,
-        )
-        return await _recorded(engine, pulled, reference, report)
+        async with taking_layers(engine):
+            return await _pull(engine, reference, platform, credentials or ANONYMOUS, kept, report)
     finally:
         await engine.lanes.files(kept.release)
+
+
+async def _pull(
+    engine: Engine,
+    reference: Reference,
+    platform: Platform | None,
+    credentials: Credentials,
+    kept: Lease,
+    report: Report,
+) -> ImageRecord:
+    """Layers are unpacked from the lowest up, while others still come."""
+
+    def told(layer: str, status: str) -> None:
+        report(Progress(_short(layer), status))
+
+    def work(manifest: Digest, arrived: Arrived) -> Coroutine[object, object, ImageRecord]:
+        return unpack(engine, manifest, told=told, arrived=arrived)
+
+    arriving = Arriving(work)
+    options = Options(platform, report, arriving.ready, arriving.begun)
+    pulling = engine.remote.pull(reference, engine.blobs.leased(kept), options, credentials)
+    pulled, record = await arriving.record(pulling)
+    return await _recorded(engine, record, pulled, reference, report)
 
 
 async def pull_all(
@@ -68,15 +92,13 @@ def _is_end(step: Progress) -> bool:
 
 
 async def _recorded(
-    engine: Engine, pulled: Pulled, reference: Reference, report: Report
+    engine: Engine, record: ImageRecord, pulled: Pulled, reference: Reference, report: Report
 ) -> ImageRecord:
     known = engine.catalog.id_or_none(str(reference))
-    record = await unpack(
-        engine,
-        pulled.manifest,
+    record = msgspec.structs.replace(
+        record,
         repo_digests=(f"{reference.familiar_repository}@{pulled.digest}",),
         provenance=(_provenance(pulled, reference),),
-        told=lambda layer, status: report(Progress(_short(layer), status)),
     )
     tags = (reference._replace(digest=None),) if reference.tag else ()
     added = await engine.catalog.add(record, *tags, action="pull")

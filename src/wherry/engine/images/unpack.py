@@ -6,7 +6,8 @@ from collections.abc import Callable
 from wherry.engine import storage
 from wherry.engine.engine import Engine
 from wherry.engine.images.ahead import Ahead, Staged
-from wherry.engine.records import ImageRecord, Provenance
+from wherry.engine.images.arriving import Arrived
+from wherry.engine.records import ImageRecord
 from wherry.image.image import StoredImage, open_image
 from wherry.kit import clock, failpoints
 from wherry.kit.errors import Corrupt
@@ -23,18 +24,22 @@ def silent(layer: str, status: str) -> None:
     """Nobody wants to know."""
 
 
+async def here(_number: int) -> None:
+    """All blobs are in the store."""
+
+
 async def unpack(
     engine: Engine,
     manifest: Digest,
     *,
-    repo_digests: tuple[str, ...] = (),
-    provenance: tuple[Provenance, ...] = (),
     told: Told = silent,
     ahead: Ahead | None = None,
+    arrived: Arrived = here,
 ) -> ImageRecord:
     """Make the snapshots of an image whose blobs are here; returns its record, not yet kept.
 
     ahead: who has unpacked some of the layers already.
+    arrived: waits for a layer's blob, where only manifest and configuration are here for sure.
 
     Raises Corrupt where a layer is not what the configuration promises; nothing of that layer
     stays then.
@@ -47,10 +52,10 @@ async def unpack(
             f"image {image.id} has {len(image.layers)} layers and {len(diff_ids)} diff ids"
         )
     chain = tuple(digests.chain_id(diff_ids[: n + 1]) for n in range(len(diff_ids)))
-    sizes = [
-        await _layer(engine, image, number, (parent, name), told, ahead)
-        for number, (parent, name) in enumerate(zip((None, *chain), chain, strict=False))
-    ]
+    sizes = []
+    for number, place in enumerate(zip((None, *chain), chain, strict=False)):
+        await arrived(number)
+        sizes.append(await _layer(engine, image, number, place, told, ahead))
     return ImageRecord(
         id=image.id,
         manifest=image.digest,
@@ -58,8 +63,6 @@ async def unpack(
         size=sum(sizes),
         layer_sizes=tuple(sizes),
         created=clock.now(),
-        repo_digests=repo_digests,
-        provenance=provenance,
         owners="real" if engine.host.ids == "real" else "recorded",
     )
 
