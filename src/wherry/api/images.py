@@ -24,17 +24,22 @@ async def list_images(engine: Engine, call: Call) -> web.StreamResponse:
     old = call.text("filter") if call.version < (1, 41) else ""
     if old:
         filters = Filters({**filters.values, "reference": (*filters.get("reference"), old)})
-    shared_size = call.version >= (1, 42) and call.flag("shared-size")
-    found = await listing.list_images(engine, filters, shared_size)
+    shown = listing.Shown(
+        shared_size=call.version >= (1, 42) and call.flag("shared-size"),
+        descriptor=call.version >= (1, 48),
+        manifests=call.version >= (1, 47) and call.flag("manifests"),
+    )
+    found = await listing.list_images(engine, filters, shown)
     return tree_answer(versions.image_summaries(found, call.version))
 
 
 async def inspect_image(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /images/{name}/json."""
     wanted = wanted_platform(call, since=49)
-    if wanted is not None and call.version >= (1, 48) and call.flag("manifests"):
+    manifests = call.version >= (1, 48) and call.flag("manifests")
+    if wanted is not None and manifests:
         raise InvalidInput("conflicting options: manifests and platform options cannot both be set")
-    found = await inspect.inspect(engine, call.name)
+    found = await inspect.inspect(engine, call.name, manifests)
     check_offered(call.name, wanted, found)
     return tree_answer(versions.image(found, call.version))
 

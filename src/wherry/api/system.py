@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from wherry.api import answers, versions
@@ -18,7 +17,6 @@ from wherry.engine import system
 from wherry.engine.engine import Engine
 from wherry.kit.errors import InvalidInput
 
-_KINDS: Final = ("container", "image", "volume", "build-cache")
 _PING: Final = {
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "Pragma": "no-cache",
@@ -51,17 +49,9 @@ async def disk_usage(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /system/df; since API 1.42 only the kinds that `type` names."""
     kinds = call.texts("type") if call.version >= (1, 42) else ()
     for kind in kinds:
-        if kind not in _KINDS:
+        if kind not in system.MEASURED:
             raise InvalidInput(f"unknown object type: {kind}")
-    usage = await system.df(engine)
-    if kinds:
-        usage = msgspec.structs.replace(
-            usage,
-            layers_size=usage.layers_size if "image" in kinds else 0,
-            images=usage.images if "image" in kinds else None,
-            containers=usage.containers if "container" in kinds else None,
-            volumes=usage.volumes if "volume" in kinds else None,
-        )
+    usage = await system.df(engine, frozenset(kinds) or system.MEASURED)
     return tree_answer(versions.usage(usage, call.version))
 
 

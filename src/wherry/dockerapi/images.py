@@ -27,10 +27,54 @@ class ImageMetadata(msgspec.Struct, frozen=True, rename=go_name):
     last_tag_time: str = ZERO
 
 
+class ImageManifestSize(msgspec.Struct, frozen=True, rename=go_name):
+    """Bytes in the content store, and with the unpacked files."""
+
+    total: int = 0
+    content: int = 0
+
+
+class UnpackedSize(msgspec.Struct, frozen=True, rename=go_name):
+    """Bytes of the unpacked files."""
+
+    unpacked: int = 0
+
+
+class ImageData(msgspec.Struct, frozen=True, rename=go_name):
+    """A manifest that is an image: for what, and the ids of its containers."""
+
+    platform: Platform
+    containers: tuple[str, ...] = ()
+    size: UnpackedSize = UnpackedSize()
+
+
+class AttestationData(msgspec.Struct, frozen=True, rename=go_name):
+    """A manifest that tells of the image with the digest `For`."""
+
+    subject: str = msgspec.field(name="For")
+
+
+class ImageManifest(msgspec.Struct, frozen=True, rename=go_name):
+    """One manifest of an image (API 1.47): an image's, an attestation's or another."""
+
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(("image_data", "attestation_data"))
+
+    id: str
+    descriptor: Descriptor
+    available: bool
+    """Whether everything below it is here."""
+    size: ImageManifestSize
+    kind: str
+    image_data: ImageData | None = None
+    attestation_data: AttestationData | None = None
+
+
 class ImageInspect(msgspec.Struct, frozen=True, rename=go_name):
     """GET /images/{name}/json; `config` in its full old form, cut by `api.versions`."""
 
-    __omitempty__: ClassVar[frozenset[str]] = frozenset(("variant", "os_version", "descriptor"))
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(
+        ("variant", "os_version", "descriptor", "manifests")
+    )
 
     id: str = msgspec.field(name="Id")
     repo_tags: tuple[str, ...] = ()
@@ -54,12 +98,13 @@ class ImageInspect(msgspec.Struct, frozen=True, rename=go_name):
     root_fs: ImageRootFs = msgspec.field(name="RootFS", default=ImageRootFs())
     metadata: ImageMetadata = ImageMetadata()
     descriptor: Descriptor | None = None
+    manifests: tuple[ImageManifest, ...] | None = None
 
 
 class ImageSummary(msgspec.Struct, frozen=True, rename=go_name):
     """One entry of GET /images/json; -1 where a number was not asked for."""
 
-    __omitempty__: ClassVar[frozenset[str]] = frozenset(("descriptor",))
+    __omitempty__: ClassVar[frozenset[str]] = frozenset(("descriptor", "manifests"))
 
     containers: int = -1
     created: int = 0
@@ -67,6 +112,7 @@ class ImageSummary(msgspec.Struct, frozen=True, rename=go_name):
     labels: dict[str, str] | None = None
     parent_id: str = msgspec.field(name="ParentId", default="")
     descriptor: Descriptor | None = None
+    manifests: tuple[ImageManifest, ...] | None = None
     repo_digests: tuple[str, ...] | None = ()
     repo_tags: tuple[str, ...] | None = ()
     shared_size: int = -1

@@ -5,18 +5,15 @@ import platform
 import socket
 from collections.abc import AsyncIterator
 
-import msgspec
-
 import wherry
 from wherry.dockerapi import events as answers
 from wherry.dockerapi import system
 from wherry.dockerapi.filters import Filters
-from wherry.dockerapi.images import ImageSummary
 from wherry.engine import storage
 from wherry.engine.containers.listing import list_containers
 from wherry.engine.engine import Engine
 from wherry.engine.events import Event
-from wherry.engine.images.listing import list_images
+from wherry.engine.images.listing import Shown, list_images
 from wherry.engine.volumes import with_usage
 from wherry.kit import clock
 
@@ -147,34 +144,36 @@ def _operating_system() -> str:
     return _release().get("PRETTY_NAME", "Linux")
 
 
-async def df(engine: Engine) -> system.DiskUsage:
-    """Sizes in bytes; a layer that several images share counts once."""
-    images = [
-        _with_users(engine, each) for each in await list_images(engine, Filters(), shared_size=True)
-    ]
-    containers = await list_containers(engine, True, 0, True, Filters())
+MEASURED = frozenset(("container", "image", "volume", "build-cache"))
+
+
+async def df(engine: Engine, kinds: frozenset[str] = MEASURED) -> system.DiskUsage:
+    """Sizes in bytes; a layer that several images share counts once.
+
+    Nothing is measured of the kinds that are not asked for.
+    """
+    images = containers = volumes = None
+    if "image" in kinds:
+        images = tuple(await list_images(engine, Filters(), Shown(shared_size=True)))
+    if "container" in kinds:
+        containers = tuple(await list_containers(engine, True, 0, True, Filters()))
+    if "volume" in kinds:
+        volumes = await with_usage(engine)
+    return system.DiskUsage(
+        layers_size=_layers_size(engine) if "image" in kinds else 0,
+        images=images,
+        containers=containers,
+        volumes=volumes,
+    )
+
+
+def _layers_size(engine: Engine) -> int:
     layers = {
         name: size
         for image in engine.catalog
         for name, size in zip(image.chain, image.layer_sizes, strict=True)
     }
-    return system.DiskUsage(
-        layers_size=sum(layers.values()),
-        images=tuple(images),
-        containers=tuple(containers),
-        volumes=await with_usage(engine),
-    )
-
-
-def _with_users(engine: Engine, image: ImageSummary) -> ImageSummary:
-    """How many containers use it, and what of it other images share, in bytes."""
-    users = sum(container.record.image == image.id for container in engine.containers)
-    mine = next(each for each in engine.catalog if each.id == image.id)
-    others = {name for each in engine.catalog if each.id != image.id for name in each.chain}
-    shared = sum(
-        size for name, size in zip(mine.chain, mine.layer_sizes, strict=True) if name in others
-    )
-    return msgspec.structs.replace(image, containers=users, shared_size=shared)
+    return sum(layers.values())
 
 
 async def events(

@@ -7,15 +7,17 @@ from wherry.dockerapi.containers import ContainerConfig, Healthcheck
 from wherry.dockerapi.images import HistoryEntry, ImageInspect, ImageMetadata, ImageRootFs
 from wherry.engine import storage
 from wherry.engine.engine import Engine
+from wherry.engine.images import targets
 from wherry.engine.images.config import image_config
 from wherry.engine.images.listing import created_at
 from wherry.kit import clock
 from wherry.oci.config import ImageConfig, ProcessConfig
 
 
-async def inspect(engine: Engine, name: str) -> ImageInspect:
-    """Everything about one image. Raises NoSuchImage."""
+async def inspect(engine: Engine, name: str, manifests: bool = False) -> ImageInspect:
+    """Everything about one image, with all its manifests where asked. Raises NoSuchImage."""
     image = engine.catalog.find(name).image
+    files = engine.lanes.files
     config = await image_config(engine, image)
     return ImageInspect(
         id=image.id,
@@ -36,6 +38,8 @@ async def inspect(engine: Engine, name: str) -> ImageInspect:
         graph_driver=GraphDriver(name=storage.driver_name(engine.snapshots), data={}),
         root_fs=ImageRootFs(layers=config.rootfs.diff_ids or None),
         metadata=ImageMetadata(clock.rfc3339(engine.catalog.last_tagged(image.id))),
+        descriptor=await files(targets.descriptor, engine, image),
+        manifests=await files(targets.described, engine, image) if manifests else None,
     )
 
 
