@@ -51,7 +51,8 @@ def aiodocker() -> Suite:
         AIODOCKER_REASONS,
         ("test_containers.py", "test_execs.py", "test_images.py", "test_integration.py",
          "test_events.py", "test_networks.py", "test_volumes.py", "test_system.py"),
-        {"TESTCONTAINERS_RYUK_DISABLED": "true", "TESTCONTAINERS_HOST_OVERRIDE": "localhost"},
+        {"TESTCONTAINERS_RYUK_DISABLED": "true", "TESTCONTAINERS_HOST_OVERRIDE": "localhost",
+         "TESTCONTAINERS_CONNECTION_MODE": "docker_host"},
         ("-o", "asyncio_default_fixture_loop_scope=fixture-scope"),
     )  # fmt: skip
 
