@@ -14,6 +14,8 @@ from wherry.dockerapi.networks import NetworkCreateRequest
 from wherry.engine.engine import Engine
 from wherry.engine.networks import answers, create, removal
 from wherry.engine.networks import connect as connecting
+from wherry.engine.networks.options import boolean
+from wherry.kit.errors import InvalidInput
 
 
 async def list_networks(engine: Engine, call: Call) -> web.StreamResponse:
@@ -25,9 +27,19 @@ async def list_networks(engine: Engine, call: Call) -> web.StreamResponse:
 
 async def inspect_network(engine: Engine, call: Call) -> web.StreamResponse:
     """GET /networks/{name}. `verbose` tells of services, which there are none of."""
-    call.flag("verbose")
+    _check_boolean("verbose", call.text("verbose"))
     found = await answers.inspect(engine, call.name, call.text("scope"))
     return tree_answer(versions.network(found, call.version))
+
+
+def _check_boolean(name: str, text: str) -> None:
+    """Here dockerd is strict. Raises InvalidInput."""
+    try:
+        boolean({name: text}, name, default=False)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f'invalid value for {name}: {text}: strconv.ParseBool: parsing "{text}": invalid syntax'
+        ) from error
 
 
 async def create_network(engine: Engine, call: Call) -> web.StreamResponse:

@@ -96,7 +96,7 @@ def _old_aliases(tree: Tree) -> None:
         return
     short = short_id(tree["Id"])
     for name, endpoint in (tree["NetworkSettings"]["Networks"] or {}).items():
-        if name not in ("none", "host", "bridge", "default"):
+        if name not in ("none", "host", "bridge", "default") and endpoint.get("DNSNames"):
             extra = [short, tree["Config"]["Hostname"]]
             aliases = dict.fromkeys([*(endpoint["Aliases"] or []), *extra])
             endpoint["Aliases"] = [alias for alias in aliases if alias]

@@ -84,6 +84,8 @@ def parse(text: str) -> Filters:
         tree = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"invalid filter: {error}") from error
+    if tree is None:
+        return Filters()
     if not isinstance(tree, dict):
         raise InvalidInput("invalid filter: want a JSON object of names to values")
     return Filters({name: _values(name, value) for name, value in tree.items()})
@@ -98,7 +100,7 @@ def _values(name: str, value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, dict) and all(isinstance(one, bool) for one in value.values()):
-        return tuple(key for key, on in value.items() if on)
+        return tuple(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return tuple(value)
     raise InvalidInput(f"invalid filter '{name}': want a list of texts or an object of true")

@@ -164,6 +164,8 @@ class EndpointRecord(msgspec.Struct, frozen=True):
     """What was asked for in this network: addresses, aliases, links, options."""
     changing: bool = False
     """A running container is about to be connected or disconnected; a crash then undoes it."""
+    named: bool = False
+    """It was connected, or started: inspect shows what it is called there, as dockerd's does."""
 
 
 class ProbeResult(msgspec.Struct, frozen=True):

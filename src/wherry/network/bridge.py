@@ -40,7 +40,7 @@ class BridgeDriver:
         self, engine_id: str, sockets: BridgeSockets, ports: PortPublisher, *, own_netns: bool
     ) -> None:
         self._tag = f"wherry:{engine_id[:12]}"
-        self._links = BridgeLinks(sockets.route, self._tag)
+        self._links = BridgeLinks(sockets.route, self._tag, sockets.enable_ipv6_on)
         self._table = FilterTable(engine_id, sockets.netfilter)
         self._link_guards = LinkGuards(engine_id, sockets.netfilter)
         self._six = Ipv6Side(engine_id, sockets)
@@ -210,7 +210,11 @@ class BridgeDriver:
 
         Looked for at each join (0.1 ms), since a firewall may be started after us.
         """
-        found = {(blocker, network.bridge) for blocker in foreign.find(self._sockets.netfilter)}
+        found = {
+            (blocker, network.bridge)
+            for blocker in foreign.find(self._sockets.netfilter)
+            if foreign.applies(blocker, ipv6=bool(network.subnet6))
+        }
         if new := found - self._permitted:
             blockers = [blocker for blocker, _ in new]
             arguments = (self._sockets.slow_netfilter, blockers, network.bridge, self._tag)

@@ -7,6 +7,7 @@ addresses of a container are translated (NAT66), since a unique local subnet lea
 import os
 from collections.abc import Iterable, Mapping
 
+from wherry.kit.errors import Unsupported
 from wherry.linux import nftables
 from wherry.network.driver import Endpoint, Network
 from wherry.network.filter_table import FilterTable
@@ -25,8 +26,16 @@ class Ipv6Side:
         self._used = False
 
     def prepare(self) -> None:
-        """Forwarding, before the first bridge has an address. Raises OSError."""
-        self._sockets.forward_ipv6()
+        """Forwarding, before the first bridge has an address. Raises Unsupported."""
+        if not os.path.exists(IPV6):
+            raise Unsupported("this host's kernel has no IPv6: make the network without it")
+        try:
+            self._sockets.forward_ipv6()
+        except OSError as error:
+            raise Unsupported(
+                f"IPv6 forwarding cannot be switched on ({error}): set "
+                "net.ipv6.conf.all.forwarding=1, or make the network without IPv6"
+            ) from error
 
     def add(self, network: Network) -> None:
         """The rules of one bridge, if it has IPv6."""

@@ -1,6 +1,7 @@
 """The links of bridge networks: the bridge itself, and a veth pair for each container."""
 
 import errno
+from collections.abc import Callable
 
 from wherry.kit.errors import Conflict
 from wherry.linux import netns, rtnetlink
@@ -24,10 +25,15 @@ def host_link_name(endpoint: str, generation: int) -> str:
 
 
 class BridgeLinks:
-    """Links in the namespace of an rtnetlink socket; bridges are marked with the engine's tag."""
+    """Links in the namespace of an rtnetlink socket; bridges are marked with the engine's tag.
 
-    def __init__(self, route: NetlinkSocket, tag: str) -> None:
-        self._route, self._tag = route, tag
+    `enable_ipv6` does that for a link there, where the host has IPv6 off by default.
+    """
+
+    def __init__(
+        self, route: NetlinkSocket, tag: str, enable_ipv6: Callable[[str], None] = enable_ipv6_on
+    ) -> None:
+        self._route, self._tag, self._enable_ipv6 = route, tag, enable_ipv6
 
     def bridge(self, network: Network) -> Link | None:
         """The network's bridge. Raises Conflict when its name belongs to somebody else's link."""
@@ -51,6 +57,8 @@ class BridgeLinks:
         """The bridge: there, up, with its address. May be repeated."""
         found = self.bridge(network)
         ifindex = found.ifindex if found else self._create_bridge(network)
+        if network.subnet6:
+            self._enable_ipv6(network.bridge)
         addresses = ((network.gateway, network.subnet), (network.gateway6, network.subnet6))
         self._route.request(
             *(

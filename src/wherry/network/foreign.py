@@ -15,9 +15,13 @@ from wherry.kit.errors import Unavailable
 from wherry.linux import nft_expressions as nft
 from wherry.linux import nftables
 from wherry.linux.netlink import Message, NetlinkSocket
-from wherry.linux.nftables import FAMILY_NAMES, FORWARD, INET, IPV4, Rule
+from wherry.linux.nftables import FAMILY_NAMES, FORWARD, INET, IPV4, IPV6, Rule
 
-_LEGACY_TABLES = "/proc/thread-self/net/ip_tables_names"
+_LEGACY_TABLES = {
+    IPV4: "/proc/thread-self/net/ip_tables_names",
+    IPV6: "/proc/thread-self/net/ip6_tables_names",
+}
+_PROGRAMS = {IPV4: "iptables", IPV6: "ip6tables"}
 _DOCKER_USER = "DOCKER-USER"
 _DOCKER_BRIDGES = ("docker+", "br-+")
 
@@ -36,37 +40,48 @@ class Blocker(NamedTuple):
 
 
 def find(sock: NetlinkSocket) -> list[Blocker]:
-    """The chains that drop forwarded IPv4 packets by policy, in the socket's namespace."""
+    """The chains that drop forwarded packets by policy, in the socket's namespace."""
     found: list[Blocker] = []
     for chain in nftables.base_chains(sock, FORWARD):
-        if not chain.drops or chain.family not in (IPV4, INET):
+        if not chain.drops or chain.family not in (IPV4, IPV6, INET):
             continue
-        if (chain.family, chain.table, chain.name) != (IPV4, "filter", "FORWARD"):
-            found.append(Blocker(chain.family, chain.table, chain.name))
-        elif program := shutil.which("iptables-nft") or shutil.which("iptables"):
-            names = nftables.chain_names(sock, IPV4, "filter")
+        if program := _program(chain):
+            names = nftables.chain_names(sock, chain.family, "filter")
             name = _DOCKER_USER if _DOCKER_USER in names else "FORWARD"
-            found.append(Blocker(IPV4, "filter", name, program))
-        else:  # without the program the kernel's own interface does
+            found.append(Blocker(chain.family, "filter", name, program))
+        else:
             found.append(Blocker(chain.family, chain.table, chain.name))
-    return found + _find_legacy()
+    return found + _find_legacy(IPV4) + _find_legacy(IPV6)
 
 
-def _find_legacy() -> list[Blocker]:
+def _program(chain: nftables.Chain) -> str | None:
+    """The program whose chain it is; where that is missing the kernel's own interface does."""
+    name = _PROGRAMS.get(chain.family)
+    if name is None or (chain.table, chain.name) != ("filter", "FORWARD"):
+        return None
+    return shutil.which(f"{name}-nft") or shutil.which(name)
+
+
+def applies(blocker: Blocker, *, ipv6: bool) -> bool:
+    """Whether it is in the way of a network that has IPv4, and IPv6 or not."""
+    return ipv6 or blocker.family != IPV6
+
+
+def _find_legacy(family: int) -> list[Blocker]:
     """Tables of the old kernel interface, which nf_tables does not show."""
     try:
-        with open(_LEGACY_TABLES) as file:
+        with open(_LEGACY_TABLES[family]) as file:
             tables = file.read().split()
     except (FileNotFoundError, PermissionError):  # a plain user's namespace has no old tables
         return []
-    program = shutil.which("iptables-legacy") if "filter" in tables else None
+    program = shutil.which(f"{_PROGRAMS[family]}-legacy") if "filter" in tables else None
     if program is None:
         return []
     listed = _run(program, "-S").splitlines()
     if "-P FORWARD DROP" not in listed:
         return []
     name = _DOCKER_USER if f"-N {_DOCKER_USER}" in listed else "FORWARD"
-    return [Blocker(IPV4, "filter", name, program)]
+    return [Blocker(family, "filter", name, program)]
 
 
 def permit(sock: NetlinkSocket, blockers: list[Blocker], bridge: str, tag: str) -> None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 
 from wherry.kit.errors import Conflict, Unavailable
-from wherry.network import protocol
+from wherry.network import protocol, succession
 from wherry.network.egress.guards import Guarded
 from wherry.network.guards_handle import GuardsHandle
 from wherry.network.names_handle import NamesHandle
@@ -35,14 +35,16 @@ class NetProcess:
 
     @classmethod
     async def open(cls, directory: str, netns_fd: int = -1) -> "NetProcess":
-        """Find the running process or start one. Raises Unavailable."""
+        """Find the running process or start one; an older one is replaced. Raises Unavailable."""
         handle = cls(directory, netns_fd)
         os.makedirs(directory, mode=0o700, exist_ok=True)
         await handle._link.connection()
-        handle._wanted = {entry.endpoint: entry for entry in await handle.published()}
-        await handle.guards.learn()
-        await handle.names.learn()
+        learn = [handle._learn, handle.guards.learn, handle.names.learn]
+        await succession.settle(handle._link, learn)
         return handle
+
+    async def _learn(self) -> None:
+        self._wanted = {entry.endpoint: entry for entry in await self.published()}
 
     def _needed(self) -> bool:
         return bool(self._wanted or self._outbound or self.guards.needed or self.names.needed)

@@ -129,15 +129,20 @@ class ProcessLink:
         else:
             future.set_result(answer.get("ok"))
 
-    def _alive(self) -> bool:
-        """Whether the process of the identity file is the one that wrote it."""
+    def identity(self) -> tuple[int, int] | None:
+        """Pid and start time in the identity file, None where there is none of this boot."""
         raw = read_optional(os.path.join(self._directory, IDENTITY))
         if raw is None:
-            return False
+            return None
         identity = json.loads(raw)
         if identity["boot_id"] != processes.boot_id():
-            return False
-        return processes.is_running(int(identity["pid"]), int(identity["start_time"]))
+            return None
+        return int(identity["pid"]), int(identity["start_time"])
+
+    def _alive(self) -> bool:
+        """Whether the process of the identity file is the one that wrote it."""
+        identity = self.identity()
+        return identity is not None and processes.is_running(*identity)
 
     async def _start(self) -> None:
         source = os.path.dirname(os.path.dirname(os.path.abspath(wherry.__file__)))

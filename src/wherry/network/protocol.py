@@ -22,7 +22,8 @@ from wherry.network.egress.guards import Guarded
 from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.ports import PROTOCOLS, Outbound, PortBinding, Published, PublishedPort
 
-VERSION = 1
+VERSION = 2
+"""Raised with each message that an older process does not know: it is replaced (`succession`)."""
 LIMIT = 1 << 24
 """Bytes of one line."""
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from wherry.linux import netns
 from wherry.linux.netlink import NETFILTER, NetlinkSocket
 from wherry.network.driver import Sandbox
-from wherry.network.sysctl import enable_forwarding, enable_ipv6_forwarding
+from wherry.network.sysctl import enable_forwarding, enable_ipv6_forwarding, enable_ipv6_on
 
 
 class BridgeSockets(NamedTuple):
@@ -40,6 +40,13 @@ class BridgeSockets(NamedTuple):
             enable_ipv6_forwarding()
         else:
             netns.inside(self.netns_fd, enable_ipv6_forwarding)
+
+    def enable_ipv6_on(self, link: str) -> None:
+        """IPv6 on a link where the bridges are, whatever the default is. Raises OSError."""
+        if self.netns_fd < 0:
+            enable_ipv6_on(link)
+        else:
+            netns.inside(self.netns_fd, lambda: enable_ipv6_on(link))
 
     def close(self) -> None:
         """Close them all."""

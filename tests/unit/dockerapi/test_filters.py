@@ -17,8 +17,9 @@ def test_both_forms_mean_the_same(wanted: dict[str, list[str]]) -> None:
     assert old == new
 
 
-def test_a_false_value_is_not_asked_for() -> None:
-    assert filters.parse('{"label":{"a":true,"b":false}}').get("label") == ("a",)
+def test_only_the_keys_of_values_count_as_with_dockerd() -> None:
+    assert filters.parse('{"label":{"a":true,"b":false}}').get("label") == ("a", "b")
+    assert filters.parse("null") == filters.Filters()
 
 
 @pytest.mark.parametrize("text", ["x", "[]", "5", '{"a":5}', '{"a":[5]}', '{"a":{"b":1}}', "{"])

@@ -9,7 +9,7 @@ from wherry.dockerapi.containers import ContainerCreateRequest, Healthcheck
 from wherry.dockerapi.endpoints import EndpointIpamConfig, EndpointSettings, NetworkingConfig
 from wherry.dockerapi.host_config import HostConfig, LogConfig, PortBinding, RestartPolicy
 from wherry.engine.containers import conflicts, ports_and_health, validate
-from wherry.kit.errors import InvalidInput, WherryError
+from wherry.kit.errors import InvalidInput, Unsupported, WherryError
 
 GIBIBYTE = 1 << 30
 
@@ -23,6 +23,7 @@ def check(request: ContainerCreateRequest) -> None:
     validate.check(request, frozenset(["wherry"]), cpus=2, nodes=1)
     conflicts.check(request)
     ports_and_health.check(request)
+    ports_and_health.check_protocols(request)
 
 
 ALLOWED = [
@@ -44,6 +45,20 @@ ALLOWED = [
 @pytest.mark.parametrize("host", ALLOWED)
 def test_what_makes_sense(host: HostConfig) -> None:
     check(asked(host))
+
+
+SCTP = [
+    HostConfig(port_bindings={"80/sctp": [PortBinding("", "8000")]}),
+    HostConfig(publish_all_ports=True),
+]
+
+
+@pytest.mark.parametrize("host", SCTP)
+def test_sctp_is_refused_at_create_unless_nothing_is_published(host: HostConfig) -> None:
+    with pytest.raises(Unsupported, match="publishing port 80/sctp is not supported: tcp or udp"):
+        check(asked(host, exposed_ports={"80/sctp": {}}))
+    check(asked(exposed_ports={"80/sctp": {}}))
+    check(asked(msgspec.structs.replace(host, network_mode="host"), exposed_ports={"80/sctp": {}}))
 
 
 REFUSED = [

@@ -71,8 +71,10 @@ def endpoint(record: ContainerRecord, place: EndpointRecord) -> EndpointSettings
 
 
 def _dns_names(record: ContainerRecord, place: EndpointRecord) -> list[str] | None:
-    """Names there are in user-defined networks only."""
-    return None if place.network in BUILTIN else list(places.dns_names(record, place))
+    """Names there are in user-defined networks only, and once it was connected or started."""
+    if place.network in BUILTIN or not place.named:
+        return None
+    return list(places.dns_names(record, place))
 
 
 def networks(record: ContainerRecord) -> dict[str, EndpointSettings]:

@@ -145,6 +145,7 @@ def cgroup_path(parent: str, id: str) -> str:
 def _check_buildable(engine: Engine, request: ContainerCreateRequest) -> None:
     """Find now what would otherwise fail at the start."""
     host = request.host_config
+    ports_and_health.check_protocols(request)
     capabilities.granted(
         host.cap_add or [],
         host.cap_drop or [],

@@ -2,7 +2,9 @@
 
 from wherry.dockerapi.containers import ContainerCreateRequest, Healthcheck
 from wherry.dockerapi.ports import parse_port
-from wherry.kit.errors import InvalidInput
+from wherry.engine.networks import publishing
+from wherry.kit.errors import InvalidInput, Unsupported
+from wherry.network.ports import PROTOCOLS
 
 MILLISECOND = 1_000_000
 _TIMES = (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"))
@@ -16,6 +18,18 @@ def check(request: ContainerCreateRequest) -> None:
             _check_host_port(binding.host_port)
     if request.healthcheck is not None:
         check_health(request.healthcheck)
+
+
+def check_protocols(request: ContainerCreateRequest) -> None:
+    """What would be published, by `-P` as well. Raises Unsupported (sctp)."""
+    if request.host_config.network_mode == "host":  # there they are discarded, with a warning
+        return
+    for port in publishing.bindings(request):
+        if port.protocol not in PROTOCOLS:
+            raise Unsupported(
+                f"publishing port {port.container_port}/{port.protocol} is not supported: "
+                "tcp or udp only, leave it out"
+            )
 
 
 def _check_container_port(text: str) -> None:

@@ -110,6 +110,7 @@ def _placed(
         prefix6=_prefix(network.subnet6),
         gateway6=network.gateway6 if address6 else "",
         ports=(),
+        named=True,
     )
     return msgspec.structs.replace(kept, ipam=state, ipam6=state6), done
 

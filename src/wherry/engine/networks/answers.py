@@ -36,16 +36,30 @@ async def list_networks(
 def _selected(engine: Engine, record: NetworkRecord, filters: Filters) -> bool:
     network = record.network
     kind = "builtin" if record.builtin else "custom"
-    dangling = filters.boolean("dangling", False) if "dangling" in filters else None
+    dangling = _dangling(filters)
     return (
         filters.match("name", network.name)
         and filters.match("id", network.id)
         and filters.exact("driver", network.driver)
-        and filters.exact("type", kind)
+        and ("type" not in filters or kind in filters.get("type"))
         and filters.exact("scope", "local")
         and filters.labels("label", record.asked.labels or {})
         and (dangling is None or dangling == (kind == "custom" and not _endpoints(engine, record)))
     )
+
+
+def _dangling(filters: Filters) -> bool | None:
+    """Whether unused ones are asked for, None: all. Raises InvalidInput, with dockerd's texts."""
+    wanted = filters.get("dangling")
+    if not wanted:
+        return None
+    if len(wanted) > 1:
+        raise InvalidInput('got more than one value for filter key "dangling"')
+    if wanted[0] not in ("1", "true", "0", "false"):
+        raise InvalidInput(
+            'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")'
+        )
+    return wanted[0] in ("1", "true")
 
 
 def _endpoints(engine: Engine, record: NetworkRecord) -> dict[str, EndpointResource]:

@@ -40,6 +40,13 @@ class NetworkBook:
         """The network of that full id, if it is still there."""
         return self._records.get(id)
 
+    def known_as(self, ref: str) -> NetworkRecord | None:
+        """As `find`, None for one that is not there. Raises InvalidInput."""
+        try:
+            return self.find(ref)
+        except NotFound:
+            return None
+
     def find(self, ref: str) -> NetworkRecord:
         """By id, name or unique prefix of an id. Raises NotFound, InvalidInput."""
         if (known := self._records.get(ref)) is not None:

@@ -35,12 +35,13 @@ async def connect(
         network = engine.networking.book.find(ref)
         _refuse_removed(container)
         asked = places.with_own_mac(container.record, network, settings or EndpointSettings())
-        places.check_new(container.record, network, engine.networking.book.find)
+        places.check_new(container.record, network, engine.networking.book.known)
         places.check(network, asked)
         egress.check(container.record.request, [network.network])
         place = msgspec.structs.replace(
             places.place_in(network, asked),
             interface=places.free_link(container.record.endpoints),
+            named=True,
         )
         if container.running:
             await _plug(engine, container, network, place)
@@ -91,26 +92,66 @@ async def _plug(
 
 
 async def disconnect(engine: Engine, ref: str, container_ref: str, *, force: bool) -> None:
-    """Take a container out of a network. Raises NotFound, InvalidInput."""
-    network = engine.networking.book.find(ref)
+    """Take a container out of a network, also out of one that is gone where it does not run.
+
+    Whatever has an endpoint here is a container of ours, so `force` finds nothing more.
+
+    Raises NotFound, InvalidInput.
+    """
     try:
         container = engine.containers.find(container_ref)
     except NotFound as error:
-        if force:
-            raise NotFound(f"endpoint {container_ref} not found") from error
-        raise
+        if not force:
+            raise
+        engine.networking.book.find(ref)
+        raise NotFound(f"endpoint {container_ref} not found") from error
     async with container.lock:
+        if not container.running:
+            await _forget(engine, container, ref)
+            return
+        network = _network(engine, container, ref, force=force)
         place = _place(container.record, network)
         if network.network.driver == "host":
             raise InvalidInput(
                 "container cannot be disconnected from host network or connected to host network"
             )
-        gone = happened(network, "disconnect", container.id)
-        if container.running:
-            await _unplug(engine, container, place)
-        async with engine.networking.addresses.freeing(container.record, [place]) as changes:
-            left = without(container.record, place)
-            await engine.containers.update(container, left, gone, changes=changes)
+        await _unplug(engine, container, place)
+        await _take_out(engine, container, place)
+
+
+def _network(engine: Engine, container: Container, ref: str, *, force: bool) -> NetworkRecord:
+    """The network; forced, one that is gone is one that the container is not in."""
+    try:
+        return engine.networking.book.find(ref)
+    except NotFound as error:
+        if force:
+            raise _not_connected(container, ref) from error
+        raise
+
+
+async def _forget(engine: Engine, container: Container, ref: str) -> None:
+    """A container that does not run: its place is known by name, whether the network is or not."""
+    _refuse_removed(container)
+    known = engine.networking.book.known_as(ref)
+    wanted = {known.network.id} if known else {ref}
+    for place in container.record.endpoints:
+        if place.network_id in wanted or (known is None and place.network == ref):
+            await _take_out(engine, container, place)
+            return
+    raise _not_connected(container, known.network.name if known else ref)
+
+
+def _not_connected(container: Container, network: str) -> InvalidInput:
+    return InvalidInput(f"container {container.id} is not connected to the network {network}")
+
+
+async def _take_out(engine: Engine, container: Container, place: EndpointRecord) -> None:
+    """Out of the record, its addresses free; the event names a network that is still there."""
+    network = engine.networking.book.known(place.network_id)
+    gone = [happened(network, "disconnect", container.id)] if network else []
+    async with engine.networking.addresses.freeing(container.record, [place]) as changes:
+        left = without(container.record, place)
+        await engine.containers.update(container, left, *gone, changes=changes)
 
 
 def _place(record: ContainerRecord, network: NetworkRecord) -> EndpointRecord:

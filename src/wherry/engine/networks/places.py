@@ -16,6 +16,7 @@ ONE_ONLY = ("host", "null")
 """Drivers whose network excludes every other one."""
 
 Find = Callable[[str], NetworkRecord]
+Known = Callable[[str], NetworkRecord | None]
 
 
 def network_name(host: HostConfig) -> str:
@@ -101,7 +102,11 @@ def place_in(record: NetworkRecord, asked: EndpointSettings) -> EndpointRecord:
 def emptied(place: EndpointRecord) -> EndpointRecord:
     """The place of a container that does not run."""
     return EndpointRecord(
-        place.network, place.network_id, interface=place.interface, settings=place.settings
+        place.network,
+        place.network_id,
+        interface=place.interface,
+        settings=place.settings,
+        named=place.named,
     )
 
 
@@ -143,15 +148,19 @@ def check(record: NetworkRecord, settings: EndpointSettings) -> None:
             )
 
 
-def check_new(record: ContainerRecord, network: NetworkRecord, find: Find) -> None:
-    """Whether a container may have one more network. Raises InvalidInput, NotPermitted."""
+def check_new(record: ContainerRecord, network: NetworkRecord, known: Known) -> None:
+    """Whether a container may have one more network; those that are gone exclude none.
+
+    Raises InvalidInput, NotPermitted.
+    """
     mode = record.request.host_config.network_mode
     if mode.startswith("container:"):
         raise InvalidInput(
             "container sharing network namespace with another container or host cannot be "
             "connected to any other network"
         )
-    _check_together([network, *(find(place.network_id) for place in record.endpoints)])
+    others = (known(place.network_id) for place in record.endpoints)
+    _check_together([network, *(each for each in others if each is not None)])
     if any(place.network_id == network.network.id for place in record.endpoints):
         raise NotPermitted(
             f"endpoint with name {record.name} already exists in network {network.network.name}"
