@@ -91,9 +91,7 @@ def _drop_empty(*names: str) -> Change:
 
 
 def _old_aliases(tree: Tree) -> None:
-    """The short id among the aliases of user-defined networks, once it has been started."""
-    if tree["State"]["Status"] == "created":
-        return
+    """The short id among the aliases of networks with names, once it is known there by them."""
     short = short_id(tree["Id"])
     for name, endpoint in (tree["NetworkSettings"]["Networks"] or {}).items():
         if name not in ("none", "host", "bridge", "default") and endpoint.get("DNSNames"):
