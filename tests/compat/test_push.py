@@ -43,13 +43,13 @@ def registry(daemon: Daemon, port: int, folder: Path, *, password: bool) -> Iter
         ) as process,
     ):
         try:
-            _await(daemon, port)
+            until_listening(daemon, port)
             yield
         finally:
             process.kill()
 
 
-def _await(daemon: Daemon, port: int) -> None:
+def until_listening(daemon: Daemon, port: int) -> None:
     ends = time.monotonic() + 15
     probe = f"</dev/tcp/127.0.0.1/{port}"
     while time.monotonic() < ends:

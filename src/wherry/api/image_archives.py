@@ -95,10 +95,6 @@ def _pulled_reference(image: str, tag: str) -> Reference:
 
 
 async def _import(engine: Engine, call: Call) -> web.StreamResponse:
-    if call.text("fromSrc") != "-":
-        raise Unsupported(
-            "import from a URL is not offered: fetch the file and import it from the body (-)"
-        )
     what = importing.wanted(
         call.text("repo"),
         call.text("tag"),
@@ -107,7 +103,10 @@ async def _import(engine: Engine, call: Call) -> web.StreamResponse:
         call.text("platform") if call.version >= (1, 32) else "",
         engine.settings.platform,
     )
-    return await answers.json_lines(call, _importing(engine, call, what))
+    source = call.text("fromSrc")
+    if source == "-":
+        return await answers.json_lines(call, _importing(engine, call, what))
+    return await answers.json_lines(call, _downloading(engine, source, what))
 
 
 async def _importing(
@@ -115,6 +114,15 @@ async def _importing(
 ) -> AsyncIterator[ProgressMessage]:
     record = await importing.import_image(engine, uploaded(call), what)
     yield ProgressMessage(status=record.id)
+
+
+async def _downloading(
+    engine: Engine, source: str, what: importing.Wanted
+) -> AsyncIterator[ProgressMessage]:
+    async with importing.downloaded(engine, source) as chunks:
+        yield ProgressMessage(status=f"Downloading from {importing.full_url(source)}")
+        record = await importing.import_image(engine, chunks, what)
+        yield ProgressMessage(status=record.id)
 
 
 ROUTES: Final = [

@@ -1,6 +1,7 @@
-"""POST /images/create?fromSrc=-: a tar of a root file system becomes an image of one layer."""
+"""POST /images/create?fromSrc=…: a tar of a root file system becomes an image of one layer."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import BinaryIO, NamedTuple
 
 from wherry.engine import pipes
@@ -19,6 +20,9 @@ from wherry.oci.config import History, ImageConfig, ProcessConfig, RootFs
 from wherry.oci.digest import Digest
 from wherry.oci.platform import Platform
 from wherry.oci.reference import Reference
+from wherry.remote.download import download, full_url
+
+__all__ = ["Wanted", "downloaded", "full_url", "import_image", "wanted"]
 
 CHUNK = 1 << 20
 
@@ -42,6 +46,11 @@ def wanted(
         target = (parsed.with_tag(tag) if tag else parsed).with_default_tag()
     process = dockerfile.apply(ProcessConfig(), changes)
     return Wanted(target, message, process, platforms.parse(platform) if platform else ours)
+
+
+def downloaded(engine: Engine, source: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    """The tar behind a URL. Raises InvalidInput, Unavailable."""
+    return download(source, engine.remote.settings)
 
 
 async def import_image(engine: Engine, chunks: AsyncIterator[bytes], what: Wanted) -> ImageRecord:
