@@ -93,9 +93,10 @@ def judged(suite: Suite, results: dict[str, Results]) -> tuple[str, bool]:
         there = {key for key, test in results[engine].items()}
         asked = oracle if engine == "root" else {k: v for k, v in oracle.items() if k in there}
         behind = outcome.worse(asked, results[engine])
-        good &= not outcome.unexplained(behind, suite.reasons)
+        reasons = suite.reasons | (suite.plain_reasons if engine == "plain" else {})
+        good &= not outcome.unexplained(behind, reasons)
         lines += ["", f"Passed by dockerd and not by wherry as {engine}: {len(behind)}", ""]
-        lines += [f"- `{t.id}`: {outcome.reason(t, suite.reasons) or t.text}" for t in behind]
+        lines += [f"- `{t.id}`: {outcome.reason(t, reasons) or t.text}" for t in behind]
     return "\n".join(lines) + "\n", good
 
 

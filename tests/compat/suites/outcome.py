@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
-class Test(NamedTuple):
+class Case(NamedTuple):
     """A test's name and what became of it; `text` is the first line of why not."""
 
     file: str
@@ -23,7 +23,7 @@ class Test(NamedTuple):
         return f"{self.file}::{self.name}"
 
 
-Results = dict[str, Test]
+Results = dict[str, Case]
 """Of one engine, by id."""
 
 
@@ -38,15 +38,15 @@ def read(report: Path) -> Results:
     return found
 
 
-def _judged(case: ElementTree.Element, file: str, name: str) -> Test:
+def _judged(case: ElementTree.Element, file: str, name: str) -> Case:
     for tag, outcome in (("failure", FAILED), ("error", FAILED), ("skipped", SKIPPED)):
         why = case.find(tag)
         if why is not None:
-            return Test(file, name, outcome, why.get("message", "").strip()[:200])
-    return Test(file, name, PASSED)
+            return Case(file, name, outcome, why.get("message", "").strip()[:200])
+    return Case(file, name, PASSED)
 
 
-def worse(oracle: Results, ours: Results) -> list[Test]:
+def worse(oracle: Results, ours: Results) -> list[Case]:
     """What dockerd passes and we do not."""
     passed = [key for key, test in oracle.items() if test.outcome == PASSED]
     return [
@@ -56,12 +56,12 @@ def worse(oracle: Results, ours: Results) -> list[Test]:
     ]
 
 
-def unexplained(tests: list[Test], reasons: Mapping[str, str]) -> list[Test]:
+def unexplained(tests: list[Case], reasons: Mapping[str, str]) -> list[Case]:
     """Those that no pattern of the reasons names."""
     return [test for test in tests if not reason(test, reasons)]
 
 
-def reason(test: Test, reasons: Mapping[str, str]) -> str:
+def reason(test: Case, reasons: Mapping[str, str]) -> str:
     """Why this one cannot pass; empty where no pattern names it."""
     found = (why for pattern, why in reasons.items() if fnmatch.fnmatch(test.id, pattern))
     return next(found, "")
