@@ -42,7 +42,7 @@ def _judged(case: ElementTree.Element, file: str, name: str) -> Case:
     for tag, outcome in (("failure", FAILED), ("error", FAILED), ("skipped", SKIPPED)):
         why = case.find(tag)
         if why is not None:
-            return Case(file, name, outcome, why.get("message", "").strip()[:200])
+            return Case(file, name, outcome, " ".join(why.get("message", "").split())[:200])
     return Case(file, name, PASSED)
 
 
