@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from wherry.kit.errors import InvalidInput, Unavailable
+from wherry.kit.errors import InvalidInput, NotFound, Unavailable, WherryError
 from wherry.remote.endpoints import proxy_for
 from wherry.remote.settings import Settings
 
@@ -29,8 +29,8 @@ def full_url(text: str) -> str:
 async def download(text: str, settings: Settings) -> AsyncIterator[AsyncIterator[bytes]]:
     """The bytes, once the server has agreed to send them.
 
-    Raises InvalidInput (the URL, or a status from 400 to 499), Unavailable; the latter from the
-    iterator too, where the connection ends early.
+    Raises InvalidInput (the URL, or a status from 400 to 499), NotFound (404), Unavailable; the
+    latter from the iterator too, where the connection ends early.
     """
     url = full_url(text)
     limits = aiohttp.ClientTimeout(
@@ -49,7 +49,8 @@ async def download(text: str, settings: Settings) -> AsyncIterator[AsyncIterator
 
 def _check(response: aiohttp.ClientResponse) -> None:
     if response.status >= 400:
-        kind = InvalidInput if response.status < 500 else Unavailable
+        kind: type[WherryError] = Unavailable if response.status >= 500 else InvalidInput
+        kind = NotFound if response.status == 404 else kind
         raise kind(f"failed to GET {response.url} with status {response.status} {response.reason}")
 
 
