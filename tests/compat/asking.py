@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+from email.message import Message
 from typing import Any, NamedTuple
 
 from tests.compat.pair import Daemon, Pair
@@ -52,3 +53,13 @@ def both(daemons: Pair, method: str, path: str, body: object = None) -> Answer:
     theirs, ours = (ask(each, method, path, body) for each in daemons.both)
     assert hidden(daemons.wherry, ours) == hidden(daemons.dockerd, theirs), (method, path, body)
     return ours
+
+
+def send(daemon: Daemon, method: str, path: str, body: bytes) -> tuple[int, Message, bytes]:
+    """One request with bytes as they are: status, headers, answer."""
+    connection = _Unix(daemon.socket)
+    connection.request(method, f"/v1.41{path}", body or None, {"Content-Type": "application/x-tar"})
+    response = connection.getresponse()
+    answer = response.read()
+    connection.close()
+    return response.status, response.headers, answer

@@ -117,6 +117,22 @@ def test_what_a_new_daemon_starts(here: Engine) -> None:
     assert sorted(running) == ["always-killed", "always-stopped", "unless-stopped-killed"]
 
 
+def test_a_check_that_a_killed_daemon_left_is_ended(here: Engine) -> None:
+    here.run("run", "-d", "--name", "box", *QUICK, "--health-timeout", "1h", "--health-cmd",
+             "touch /begun; exec sleep 4321", "busybox", "sleep", "1000")  # fmt: skip
+    until(here, "box", lambda _: "4321" in here.out("top", "box"))
+    left = pids_of(here, "sleep 4321")
+    kill_daemon(here)
+    start_daemon(here)
+    until(here, "box", lambda _: not set(left) & set(pids_of(here, "sleep 4321")))
+
+
+def pids_of(here: Engine, command: str) -> list[str]:
+    """The host's numbers of a container's processes of this command line."""
+    lines = here.out("top", "box", "-eo", "pid,args").splitlines()[1:]
+    return [line.split()[0] for line in lines if command in line]
+
+
 def test_a_removal_that_was_to_come_is_made_up_for(here: Engine) -> None:
     here.run("run", "-d", "--rm", "--name", "box", "busybox", "sleep", "0.5")
     kill_daemon(here)

@@ -10,8 +10,8 @@ from wherry.api.call import Call
 from wherry.api.closing import closing
 from wherry.api.hijack import Hijacked
 from wherry.api.routes import HijackRoute, Route
-from wherry.api.times import moment
 from wherry.dockerapi.encode import encode_json
+from wherry.dockerapi.moments import moment
 from wherry.dockerapi.streams import MULTIPLEXED_TYPE, RAW_TYPE, SYSTEM, frame
 from wherry.engine.containers.attach import attach
 from wherry.engine.containers.logs import LogsOptions, logs

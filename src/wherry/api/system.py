@@ -10,8 +10,8 @@ from wherry.api.answers import json_answer, tree_answer
 from wherry.api.call import Call
 from wherry.api.closing import closing
 from wherry.api.routes import Route
-from wherry.api.times import moment
 from wherry.dockerapi.events import Event
+from wherry.dockerapi.moments import moment
 from wherry.dockerapi.version import ApiVersion
 from wherry.engine import system
 from wherry.engine.engine import Engine

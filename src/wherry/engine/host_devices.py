@@ -45,14 +45,28 @@ def _mapped(mapping: DeviceMapping) -> list[Device]:
 
 def _tree(path: str, target: str, access: str) -> list[Device]:
     found = []
-    for folder, names, files in os.walk(path):
-        names[:] = [name for name in names if os.path.join(folder, name) not in _SKIPPED]
-        for name in files:
-            source = os.path.join(folder, name)
+    pending = [path]  # no recursion: a folder may be deeper than Python's stack
+    while pending:
+        for source in _entries(pending.pop(), pending):
             inside = os.path.join(target, os.path.relpath(source, path))
             device = None if source in _OWN else _device(source, inside, access)
             if device is not None:
                 found.append(device)
+    return found
+
+
+def _entries(folder: str, folders: list[str]) -> list[str]:
+    """The paths in a folder; those of folders are added to `folders` instead."""
+    found = []
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # it has gone, or its path is too long for the kernel
+        return []
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            found.append(entry.path)
+        elif entry.path not in _SKIPPED:
+            folders.append(entry.path)
     return found
 
 

@@ -109,7 +109,7 @@ def _open(root_fd: int, named: _Named, path: str) -> int:
 
 def _told(error: OSError, path: str) -> WherryError:
     if isinstance(error, FileNotFoundError):
-        return NotFound(f"could not find the file {path} in the container")
+        return NotFound(f"Could not find the file {path} in container")
     if isinstance(error, PermissionError):
         return NotPermitted(f"{path}: {error.strerror}")
     return InvalidInput(f"{path}: {error.strerror}")

@@ -72,6 +72,11 @@ def exec_exit_path(exec_dir: str, exec_id: str) -> str:
     return f"{exec_dir}/exec/{exec_id}.json"
 
 
+def probe_path(exec_dir: str) -> str:
+    """Where the daemon notes the id of the health check that runs: an exec that ends with it."""
+    return f"{exec_dir}/probe"
+
+
 def write_exec_exit(exec_dir: str, exec_id: str, exit_: Exit) -> None:
     """An exec has ended; written before anyone is told."""
     _write(exec_exit_path(exec_dir, exec_id), exit_.to_fields())
@@ -87,7 +92,7 @@ def prepare(exec_dir: str) -> None:
     """Make the folders and remove what an earlier run of the container left."""
     os.makedirs(f"{exec_dir}/exec", 0o700, exist_ok=True)
     stale = [f"{exec_dir}/exec/{name}" for name in os.listdir(f"{exec_dir}/exec")]
-    ours = ("exit.json", "monitor.json", "monitor.sock", "stack.txt")
+    ours = ("exit.json", "monitor.json", "monitor.sock", "stack.txt", "probe")
     remove(stale + [f"{exec_dir}/{name}" for name in ours])
 
 

@@ -301,7 +301,7 @@ async def reattach(exec_dir: str) -> MonitorHandle | Exited | Lost:
     if record is None:
         return _result(exec_dir, request) or Lost(f"there is no monitor in {exec_dir}", None)
     if record.boot_id != boot_id():
-        return _result(exec_dir, request) or Lost("the machine was restarted", request)
+        return _result(exec_dir, request) or Lost("the machine was restarted", request, 255)
     for _ in range(int(LEAVING / 0.05)):
         sock = _connect(exec_dir)
         if sock is not None:

@@ -6,6 +6,7 @@ Pure; compared line by line with dockerd 20.10. The engine reads the host's file
 
 import re
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 
 from wherry.kit.errors import InvalidInput
 
@@ -126,12 +127,27 @@ def parse_extra_host(text: str, host_gateway: str) -> tuple[str, str]:
     """`--add-host NAME:IP` (or `NAME=IP`) → name and address. Raises InvalidInput."""
     name, separator, address = text.partition(":" if "=" not in text.split(":")[0] else "=")
     if not (name and separator and address):
-        raise InvalidInput(f"bad format for add-host: {text!r}")
+        raise InvalidInput(f'bad format for add-host: "{text}"')
     if address == HOST_GATEWAY:
         if not host_gateway:
             raise InvalidInput(f"add-host {text!r}: there is no bridge that leads to the host")
         address = host_gateway
     return name, address.strip("[]")
+
+
+def check_extra_host(text: str) -> None:
+    """Raises InvalidInput for an `--add-host` that no container could have."""
+    name, address = parse_extra_host(text, HOST_GATEWAY)
+    if not name or (address != HOST_GATEWAY and not _is_address(address)):
+        raise InvalidInput(f'invalid IP address in add-host: "{address}"')
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def hosts(

@@ -38,7 +38,7 @@ def test_an_empty_host_config() -> None:
     assert (host.network_mode, host.ipc_mode, host.cgroupns_mode) == ("default", "private", "host")
     assert (host.shm_size, host.restart_policy.name, host.log_config.type) == (
         64 << 20,
-        "no",
+        "",
         "json-file",
     )
     assert host.masked_paths == MASKED

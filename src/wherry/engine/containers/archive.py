@@ -1,5 +1,6 @@
 """The archive routes: what `docker cp` is made of. HEAD, GET, PUT /containers/{id}/archive."""
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -11,7 +12,7 @@ from wherry.engine.containers.prepare import resolved_user
 from wherry.engine.engine import Engine
 from wherry.engine.registry import happened
 from wherry.kit.clock import rfc3339
-from wherry.kit.errors import InvalidInput, NotPermitted
+from wherry.kit.errors import InvalidInput, NotFound, NotPermitted
 from wherry.layer import archive as tars
 from wherry.layer import staged
 
@@ -31,7 +32,17 @@ def _stat(engine: Engine, container: Container, path: str) -> PathStat:
 async def stat(engine: Engine, ref: str, path: str) -> PathStat:
     """What is at a path. Raises NoSuchContainer, NotFound, InvalidInput."""
     container = engine.containers.find(ref)
-    return await engine.lanes.files(_stat, engine, container, _checked(path))
+    with _named(ref):
+        return await engine.lanes.files(_stat, engine, container, _checked(path))
+
+
+@contextlib.contextmanager
+def _named(ref: str) -> Iterator[None]:
+    """What was not found was not found in this container."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(f"{error} {ref}") from error
 
 
 async def get(
@@ -43,7 +54,7 @@ async def get(
     read, or whatever else goes wrong, is said in the stream.
     """
     container = engine.containers.find(ref)
-    found = await engine.lanes.files(_stat, engine, container, _checked(path))
+    found = await stat(engine, ref, path)
 
     def pieces() -> Iterator[bytes]:
         with tree.opened(engine, container) as root:
@@ -84,7 +95,8 @@ async def put(
             else:
                 tars.write(root, path, stream, how)
 
-    await pipes.consume(engine.lanes, chunks, work)
+    with _named(ref):
+        await pipes.consume(engine.lanes, chunks, work)
     await engine.journal.commit([], happened(container.record, "extract-to-dir"))
 
 

@@ -5,6 +5,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 from wherry.dockerapi.containers import ContainerCreateRequest
 from wherry.kit.errors import InvalidInput
+from wherry.linux.rtnetlink import packed_mac
+from wherry.network.resolv import check_extra_host
 
 
 def check(request: ContainerCreateRequest) -> None:
@@ -17,14 +19,30 @@ def check(request: ContainerCreateRequest) -> None:
         raise InvalidInput("conflicting options: mac-address and the network mode")
     if host.uts_mode == "host" and request.hostname:
         raise InvalidInput("conflicting options: hostname and the UTS mode")
+    for option in host.storage_opt or ():
+        if option != "size":
+            raise InvalidInput(f"Unknown option {option}")
     if host.storage_opt:
         raise InvalidInput(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+    _check_mac(request.mac_address)
+    for line in host.extra_hosts or ():
+        check_extra_host(line)
     for settings in (request.networking_config.endpoints_config or {}).values():
+        if settings:
+            _check_mac(settings.mac_address)
         if settings and settings.ipam_config:
             _check_address(settings.ipam_config.ipv4_address, "IPv4", IPv4Address)
             _check_address(settings.ipam_config.ipv6_address, "IPv6", IPv6Address)
+
+
+def _check_mac(text: str) -> None:
+    try:
+        if text:
+            packed_mac(text)
+    except ValueError as error:
+        raise InvalidInput(f"address {text}: invalid MAC address") from error
 
 
 def _check_address(text: str, kind: str, of: Callable[[str], object]) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from wherry.dockerapi.containers import ContainerCreateRequest
-from wherry.dockerapi.host_config import HostConfig, LogConfig, RestartPolicy
+from wherry.dockerapi.host_config import HostConfig, LogConfig
 from wherry.engine.spec.mounts import DEFAULT_SHM, MASKED, READONLY
 
 
@@ -21,7 +21,6 @@ def resolved(
         ipc_mode=host.ipc_mode or "private",
         cgroupns_mode=host.cgroupns_mode or ("private" if private else "host"),
         shm_size=host.shm_size or DEFAULT_SHM,
-        restart_policy=host.restart_policy if host.restart_policy.name else RestartPolicy("no"),
         log_config=LogConfig(host.log_config.type or "json-file", host.log_config.config or {}),
         runtime=host.runtime or runtime,
         oom_kill_disable=bool(host.oom_kill_disable) if cgroup != "v2" else None,

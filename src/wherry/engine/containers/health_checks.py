@@ -21,6 +21,7 @@ from wherry.engine.records import HealthRecord, ProbeResult
 from wherry.engine.registry import happened
 from wherry.kit import clock
 from wherry.kit.errors import Conflict, NotFound, WherryError
+from wherry.kit.files import read_optional, write_atomic
 from wherry.kit.ids import new_id
 from wherry.monitor import files
 from wherry.monitor.handle import MonitorHandle
@@ -39,6 +40,7 @@ async def run_checks(engine: Engine, container: Container, monitor: MonitorHandl
     found = container.state.health
     if plan is None or found is None:
         return
+    await _end_left(monitor)
     launch: ExecLaunch | None = None
     while True:
         await _until_due(container, plan)
@@ -50,6 +52,16 @@ async def run_checks(engine: Engine, container: Container, monitor: MonitorHandl
             code, output = -1, f"OCI runtime exec failed: exec failed: {error}"
         result = ProbeResult(start, clock.now(), code, output)
         await _record(engine, container, monitor, plan, result)
+
+
+async def _end_left(monitor: MonitorHandle) -> None:
+    """A check that the last daemon began has nobody to end it in time, or to hear its result."""
+    note = files.probe_path(monitor.exec_dir)
+    left = (read_optional(note) or b"").decode()
+    if left:
+        with contextlib.suppress(WherryError):  # it has ended
+            await monitor.kill(_KILL, left)
+        files.remove([note])
 
 
 async def _until_due(container: Container, plan: HealthPlan) -> None:
@@ -91,6 +103,7 @@ async def _probe(
         undo.callback(end)
         with theirs:
             engine.execs.add(container, made)
+            write_atomic(files.probe_path(monitor.exec_dir), made.id.encode(), durable=False)
             undo.callback(_forget, engine, container, monitor, made)
             await _start(engine, container, monitor, made, launch, theirs)
         try:
@@ -122,7 +135,8 @@ async def _start(
 def _forget(engine: Engine, container: Container, monitor: MonitorHandle, made: Exec) -> None:
     """Nothing of a check stays, in memory or in the monitor's folder."""
     engine.execs.drop(container, made)
-    files.remove([files.exec_exit_path(monitor.exec_dir, made.id)])
+    notes = (files.exec_exit_path(monitor.exec_dir, made.id), files.probe_path(monitor.exec_dir))
+    files.remove(notes)
 
 
 def _note_end(fields: Fields, id: str, ended: "asyncio.Future[int]") -> None:

@@ -177,7 +177,7 @@ async def pause(engine: Engine, ref: str) -> None:
     container = engine.containers.find(ref)
     async with container.lock:
         if container.state.status == "paused":
-            raise Conflict(f"Container {ref} is already paused")
+            raise Conflict(f"Container {container.id} is already paused")
         if not container.running:
             raise Conflict(f"Container {container.id} is not running")
         await engine.lanes.files(placed(engine, container).freeze)
@@ -190,7 +190,7 @@ async def unpause(engine: Engine, ref: str) -> None:
     container = engine.containers.find(ref)
     async with container.lock:
         if container.state.status != "paused":
-            raise Conflict(f"Container {ref} is not paused")
+            raise Conflict(f"Container {container.id} is not paused")
         await engine.lanes.files(placed(engine, container).thaw)
         record = with_state(container.record, status="running")
         await engine.containers.update(container, record, happened(record, "unpause"))
@@ -202,7 +202,10 @@ async def rename(engine: Engine, ref: str, name: str) -> None:
     if not name:
         raise InvalidInput("Neither old nor new names may be empty")
     async with container.lock:
-        new = check_name(name)
+        try:
+            new = check_name(name if name.startswith("/") else f"/{name}")
+        except InvalidInput as error:
+            raise InvalidInput(f"Error when allocating new name: {error}") from error
         if new == container.record.name:
             raise InvalidInput("Renaming a container with the same name as its current name")
         record = msgspec.structs.replace(container.record, name=new)

@@ -2,11 +2,11 @@
 
 from wherry.dockerapi.container_answers import ContainersPruned
 from wherry.dockerapi.filters import CONTAINERS_PRUNE, Filters
+from wherry.dockerapi.moments import pruned_until
 from wherry.engine.containers.inspect import sizes
 from wherry.engine.containers.removal import remove
 from wherry.engine.engine import Engine
 from wherry.engine.events import event
-from wherry.engine.images.remove import moment
 from wherry.engine.records import ContainerRecord
 from wherry.kit.errors import WherryError
 
@@ -14,13 +14,13 @@ from wherry.kit.errors import WherryError
 async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> ContainersPruned:
     """Ids and bytes; `dry_run` only says which these would be. Raises InvalidInput (filters)."""
     filters.check(CONTAINERS_PRUNE)
-    limits = [moment(text) for text in filters.get("until")]
+    limit = pruned_until(filters)
     removed, freed = [], 0
     for container in engine.containers:
         record = container.record
         if record.state.status not in ("created", "exited", "dead"):
             continue
-        if not _selected(record, filters, limits):
+        if not _selected(record, filters, limit):
             continue
         try:
             size, _ = await sizes(engine, record)
@@ -36,10 +36,10 @@ async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> C
     return ContainersPruned(tuple(removed) or None, freed)
 
 
-def _selected(record: ContainerRecord, filters: Filters, limits: list[int]) -> bool:
+def _selected(record: ContainerRecord, filters: Filters, limit: int | None) -> bool:
     labels = record.request.labels or {}
     unwanted = any(
         Filters({"label": (text,)}).labels("label", labels) for text in filters.get("label!")
     )
-    young = any(record.created >= limit for limit in limits)
+    young = limit is not None and record.created >= limit
     return filters.labels("label", labels) and not unwanted and not young

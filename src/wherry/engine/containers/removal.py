@@ -18,10 +18,10 @@ from wherry.kit.errors import Conflict
 async def remove(engine: Engine, ref: str, force: bool = False, volumes: bool = False) -> None:
     """Remove a container. Raises Conflict where it runs and is not forced."""
     container = engine.containers.find(ref)
-    container.stopping = True
     if container.running or container.state.status == "restarting":
         if not force:
             _refuse_running(container)
+        container.stopping = True
         await _kill_for_removal(engine, container)
     async with container.lock:
         if container.removed:

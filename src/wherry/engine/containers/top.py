@@ -32,7 +32,7 @@ def _ps(arguments: list[str]) -> str:
             "top needs the host's ps program (Debian: apt-get install procps)"
         ) from None
     if done.returncode:
-        raise InvalidInput(f"Error running ps: {done.stderr.strip()}")
+        raise InvalidInput(f"ps: {done.stderr.strip().partition(chr(10))[0]}")
     return done.stdout
 
 

@@ -30,6 +30,11 @@ def check(
     for entry in request.env or []:
         if entry.startswith("=") or not entry:
             raise InvalidInput(f"invalid environment variable: {entry}")
+    if host.io_maximum_bandwidth or host.io_maximum_iops:
+        what = "bandwidth" if host.io_maximum_bandwidth else "IOPs"
+        raise InvalidInput(
+            f"Invalid QoS settings: linux does not support configuration of maximum {what}"
+        )
     check_memory(host)
     check_cpu(host, cpus, nodes)
     check_restart(host)

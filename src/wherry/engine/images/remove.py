@@ -7,6 +7,7 @@ running one always, for a stopped one unless forced.
 
 from wherry.dockerapi.filters import IMAGES_PRUNE, Filters
 from wherry.dockerapi.images import ImageDeleted, ImagesPruned
+from wherry.dockerapi.moments import pruned_until
 from wherry.engine import storage
 from wherry.engine.collection import collect_blobs
 from wherry.engine.engine import Engine
@@ -16,10 +17,8 @@ from wherry.engine.images.catalog import Found
 from wherry.engine.images.config import image_config
 from wherry.engine.images.listing import created_at
 from wherry.engine.records import ImageRecord
-from wherry.kit import clock
 from wherry.kit.errors import Conflict
 from wherry.kit.ids import short_id
-from wherry.kit.units import parse_duration
 from wherry.oci import digest as digests
 from wherry.oci.digest import Digest
 from wherry.oci.reference import Reference
@@ -161,18 +160,9 @@ def _freed_by(engine: Engine, image: ImageRecord, going: set[Digest]) -> int:
 async def _selected(engine: Engine, image: ImageRecord, filters: Filters) -> bool:
     config = await image_config(engine, image)
     labels = (config.config.labels if config.config else None) or {}
-    until = [moment(text) for text in filters.get("until")]
+    limit = pruned_until(filters)
     excluded = any(
         Filters({"label": (text,)}).labels("label", labels) for text in filters.get("label!")
     )
-    old_enough = all(created_at(config) < moment for moment in until)
+    old_enough = limit is None or created_at(config) < limit
     return filters.labels("label", labels) and not excluded and old_enough
-
-
-def moment(text: str) -> int:
-    """`until`: a Unix time, a date, or how long ago (`24h`)."""
-    if text.isdigit():
-        return int(text) * clock.SECOND
-    if text[:1].isdigit() and "-" in text:
-        return clock.parse_rfc3339(text)
-    return clock.now() - parse_duration(text)

@@ -1,10 +1,10 @@
 """DELETE /networks/{id}, and prune."""
 
 from wherry.dockerapi.filters import NETWORKS_PRUNE, Filters
+from wherry.dockerapi.moments import pruned_until
 from wherry.dockerapi.networks import NetworksPruned
 from wherry.engine.engine import Engine
 from wherry.engine.events import event
-from wherry.engine.images.remove import moment
 from wherry.engine.networks.record import NetworkRecord, happened
 from wherry.kit import failpoints
 from wherry.kit.errors import NotFound, NotPermitted
@@ -44,10 +44,10 @@ async def _remove(engine: Engine, record: NetworkRecord) -> None:
 async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> NetworksPruned:
     """Remove what nobody is in; `dry_run` only says what that is. Raises InvalidInput (filters)."""
     filters.check(NETWORKS_PRUNE)
-    limits = [moment(text) for text in filters.get("until")]
+    limit = pruned_until(filters)
     removed = []
     for record in engine.networking.book.all():
-        if record.builtin or in_use(engine, record) or not _selected(record, filters, limits):
+        if record.builtin or in_use(engine, record) or not _selected(record, filters, limit):
             continue
         try:
             if not dry_run:
@@ -60,10 +60,10 @@ async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> N
     return NetworksPruned(tuple(removed) or None)
 
 
-def _selected(record: NetworkRecord, filters: Filters, limits: list[int]) -> bool:
+def _selected(record: NetworkRecord, filters: Filters, limit: int | None) -> bool:
     labels = record.asked.labels or {}
     unwanted = any(
         Filters({"label": (text,)}).labels("label", labels) for text in filters.get("label!")
     )
-    young = any(record.created >= limit for limit in limits)
+    young = limit is not None and record.created >= limit
     return filters.labels("label", labels) and not unwanted and not young

@@ -39,7 +39,8 @@ def parse(options: list[str]) -> Options:
         elif name == "disable" and not separator:
             found = found._replace(label=("disable",))
         else:
-            raise InvalidInput(f'invalid --security-opt 2: "{option}"')
+            number = 2 if separator else 1
+            raise InvalidInput(f'invalid --security-opt {number}: "{option}"')
     return found
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from wherry.api.times import moment
+from wherry.dockerapi.moments import moment
 from wherry.kit import clock
 from wherry.kit.errors import InvalidInput
 

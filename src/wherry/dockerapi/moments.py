@@ -1,8 +1,9 @@
-"""Moments in query parameters: Unix seconds with a fraction, RFC 3339, or how long ago."""
+"""Moments in queries and filters: Unix seconds with a fraction, RFC 3339, or how long ago."""
 
 import re
 from typing import Final
 
+from wherry.dockerapi.filters import Filters
 from wherry.kit import clock
 from wherry.kit.errors import InvalidInput
 from wherry.kit.units import parse_duration
@@ -36,6 +37,12 @@ def _ago(text: str) -> int:
     try:
         return clock.now() - parse_duration(text)
     except InvalidInput as error:
-        raise InvalidInput(
-            f'invalid time "{text}": want Unix seconds, RFC 3339, or a duration like 10m'
-        ) from error
+        raise InvalidInput(f'failed to parse value as time or duration: "{text}"') from error
+
+
+def pruned_until(filters: Filters) -> int | None:
+    """What is younger stays when things are pruned: the one `until`. Raises InvalidInput."""
+    texts = filters.get("until")
+    if len(texts) > 1:
+        raise InvalidInput("more than one until filter specified")
+    return moment(texts[0]) if texts else None
