@@ -14,7 +14,7 @@ from wherry.engine.collection import remove_layers, unused
 from wherry.engine.containers import folders, health, removal, restarts, stages, volumes
 from wherry.engine.containers.container import Container, with_state
 from wherry.engine.containers.exits import ended, watch
-from wherry.engine.containers.lifecycle import start
+from wherry.engine.containers.lifecycle import start, thaw
 from wherry.engine.engine import Engine
 from wherry.engine.networks.connect import undo
 from wherry.engine.records import StateRecord
@@ -101,6 +101,8 @@ async def _adopt(engine: Engine, container: Container, monitor: MonitorHandle) -
         )
         running = msgspec.structs.replace(state, wanted="running")
         await engine.containers.update(container, running, happened(running, "start"))
+    if container.state.status == "paused" and container.state.held:
+        await thaw(engine, container)
     await _rejoined(engine, container)
     watch(engine, container, monitor)
 

@@ -197,6 +197,8 @@ class StateRecord(msgspec.Struct, frozen=True):
     finished_at: int | None = None
     health: HealthRecord | None = None
     """None: there is no health check. The ledger has it as of its last change of status."""
+    held: bool = False
+    """The engine itself has paused it for a moment; a crash then undoes it."""
 
 
 class ContainerRecord(Record, frozen=True):

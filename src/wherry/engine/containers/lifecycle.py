@@ -172,8 +172,8 @@ async def kill(engine: Engine, ref: str, signal: str) -> None:
         await until_gone(container, exits)
 
 
-async def pause(engine: Engine, ref: str) -> None:
-    """Freeze. Raises Conflict, Unsupported (no freezer)."""
+async def pause(engine: Engine, ref: str, *, held: bool = False) -> None:
+    """Freeze; `held` only until the engine's own work is done. Raises Conflict, Unsupported."""
     container = engine.containers.find(ref)
     async with container.lock:
         if container.state.status == "paused":
@@ -181,7 +181,7 @@ async def pause(engine: Engine, ref: str) -> None:
         if not container.running:
             raise Conflict(f"Container {container.id} is not running")
         await engine.lanes.files(placed(engine, container).freeze)
-        record = with_state(container.record, status="paused")
+        record = with_state(container.record, status="paused", held=held)
         await engine.containers.update(container, record, happened(record, "pause"))
 
 
@@ -191,9 +191,14 @@ async def unpause(engine: Engine, ref: str) -> None:
     async with container.lock:
         if container.state.status != "paused":
             raise Conflict(f"Container {container.id} is not paused")
-        await engine.lanes.files(placed(engine, container).thaw)
-        record = with_state(container.record, status="running")
-        await engine.containers.update(container, record, happened(record, "unpause"))
+        await thaw(engine, container)
+
+
+async def thaw(engine: Engine, container: Container) -> None:
+    """Let a paused container go on; the caller holds its lock."""
+    await engine.lanes.files(placed(engine, container).thaw)
+    record = with_state(container.record, status="running", held=False)
+    await engine.containers.update(container, record, happened(record, "unpause"))
 
 
 async def rename(engine: Engine, ref: str, name: str) -> None:

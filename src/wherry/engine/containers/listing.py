@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from wherry.dockerapi.container_answers import (
     ContainerSummary,
     SummaryHostConfig,
     SummaryNetworkSettings,
 )
+from wherry.dockerapi.endpoints import EndpointSettings
 from wherry.dockerapi.filters import CONTAINERS, Filters
 from wherry.engine.containers import answers, health
 from wherry.engine.containers.container import Container
@@ -68,13 +71,15 @@ def _selector(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
             raise InvalidInput(f"invalid exit code in filter: {code!r}")
     before = [engine.containers.find(ref).record.created for ref in filters.get("before")]
     since = [engine.containers.find(ref).record.created for ref in filters.get("since")]
+    tasks = filters.boolean("is-task", False)  # of a swarm, and there is none
     ancestors = {engine.catalog.id_or_none(name) for name in filters.get("ancestor")}
 
     def wanted(container: Container) -> bool:
         record = container.record
         return (
-            filters.prefix("id", record.id)
-            and filters.match("name", record.name)
+            not tasks
+            and filters.prefix("id", record.id)
+            and (filters.match("name", record.name) or filters.match("name", f"/{record.name}"))
             and filters.labels("label", record.request.labels or {})
             and filters.exact("status", record.state.status)
             and _exited(filters, record.state)
@@ -88,6 +93,14 @@ def _selector(engine: Engine, filters: Filters) -> Callable[[Container], bool]:
         )
 
     return wanted
+
+
+def _networks(record: ContainerRecord) -> dict[str, EndpointSettings]:
+    """As inspect has them, without the names, as dockerd's list."""
+    return {
+        name: msgspec.structs.replace(settings, aliases=None, dns_names=None)
+        for name, settings in answers.networks(record).items()
+    }
 
 
 def _exited(filters: Filters, state: StateRecord) -> bool:
@@ -156,7 +169,7 @@ async def _summary(
             network_mode=record.request.host_config.network_mode,
             annotations=record.request.host_config.annotations,
         ),
-        network_settings=SummaryNetworkSettings(answers.networks(record)),
+        network_settings=SummaryNetworkSettings(_networks(record)),
         mounts=tuple(answers.mount(point) for point in record.mounts if point.type != "tmpfs"),
     )
 

@@ -3,12 +3,14 @@
 A crash in between leaves a record marked `removing`, which the next start of the engine finishes.
 """
 
+import contextlib
 import signal as signals
 
 from wherry.engine.containers import folders
 from wherry.engine.containers import volumes as container_volumes
 from wherry.engine.containers.attach import hang_up
 from wherry.engine.containers.container import Container, with_state
+from wherry.engine.containers.lifecycle import unpause
 from wherry.engine.containers.signalling import send, until_gone
 from wherry.engine.engine import Engine
 from wherry.kit import failpoints
@@ -52,6 +54,9 @@ async def _kill_for_removal(engine: Engine, container: Container) -> None:
             record = with_state(container.record, status="exited")
             await engine.containers.update(container, record)
         return
+    if container.state.status == "paused":
+        with contextlib.suppress(Conflict):  # thawed meanwhile
+            await unpause(engine, container.id)
     exits = container.exits
     await send(engine, container, signals.SIGKILL)
     await until_gone(container, exits)

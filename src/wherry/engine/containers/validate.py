@@ -40,6 +40,10 @@ def check(
     check_restart(host)
     _check_modes(host)
     log_options.check(host.log_config)
+    for text in host.extra_hosts or []:
+        name, separator, address = text.partition(":")
+        if not (name and separator and address) and "=" not in text:
+            raise InvalidInput(f'bad format for add-host: "{text}"')
     if request.stop_signal:
         signal_number(request.stop_signal)
     if host.runtime and host.runtime not in runtimes:

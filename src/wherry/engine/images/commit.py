@@ -62,7 +62,7 @@ async def _layer_of(
     """The changes, of a container that stands still meanwhile where it can."""
     freeze = pause and container.state.status == "running" and engine.host.cgroup != "none"
     if freeze:
-        await lifecycle.pause(engine, container.id)
+        await lifecycle.pause(engine, container.id, held=True)
     try:
         return await engine.lanes.long(_written, engine, container, store)
     finally:
