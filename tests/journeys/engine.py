@@ -96,7 +96,7 @@ def engine() -> Iterator[Engine]:
             end_daemon(here)
         left = leftovers.find(folder, _bridge(folder), ids)
         shutil.rmtree(folder, ignore_errors=True)
-    assert left == []
+    assert left == [], "\n".join(left)
 
 
 def _bridge(folder: Path) -> str:

@@ -14,6 +14,7 @@ from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.parent_driver import ParentDriver
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
+from wherry.network.process_link import alive
 from wherry.network.sockets import BridgeSockets
 
 
@@ -89,7 +90,9 @@ class LazyPublisher:
             await self._process.names.stop(container_id)
 
     async def close(self, *, keep: bool) -> None:
-        """Let go of the process, or end it."""
+        """Let go of the process, or end it: also one that only an earlier daemon has used."""
+        if self._process is None and not keep and alive(self._directory):
+            self._process = await NetProcess.open(self._directory, self._netns_fd)
         if self._process is not None:
             await (self._process.close() if keep else self._process.shutdown())
             self._process = None
