@@ -14,7 +14,7 @@ from wherry.network.names import NamedEndpoint, Resolving
 from wherry.network.parent_driver import ParentDriver
 from wherry.network.ports import Outbound, PortBinding, Published, PublishedPort
 from wherry.network.process_handle import NetProcess
-from wherry.network.process_link import alive
+from wherry.network.process_link import ProcessLink
 from wherry.network.sockets import BridgeSockets
 
 
@@ -89,9 +89,12 @@ class LazyPublisher:
         if self._process is not None:
             await self._process.names.stop(container_id)
 
+    def _is_there(self) -> bool:
+        return ProcessLink(self._directory, self._netns_fd, lambda: False).alive()
+
     async def close(self, *, keep: bool) -> None:
         """Let go of the process, or end it: also one that only an earlier daemon has used."""
-        if self._process is None and not keep and alive(self._directory):
+        if self._process is None and not keep and self._is_there():
             self._process = await NetProcess.open(self._directory, self._netns_fd)
         if self._process is not None:
             await (self._process.close() if keep else self._process.shutdown())

@@ -81,7 +81,7 @@ class ProcessLink:
 
     async def _connect(self) -> None:
         path = os.path.join(self._directory, SOCKET)
-        if not alive(self._directory):
+        if not self.alive():
             await self._start()
         try:
             reader, writer = await asyncio.open_unix_connection(path, limit=protocol.LIMIT)
@@ -129,7 +129,6 @@ class ProcessLink:
         else:
             future.set_result(answer.get("ok"))
 
-<<<<<<< HEAD
     def identity(self) -> tuple[int, int] | None:
         """Pid and start time in the identity file, None where there is none of this boot."""
         raw = read_optional(os.path.join(self._directory, IDENTITY))
@@ -140,13 +139,11 @@ class ProcessLink:
             return None
         return int(identity["pid"]), int(identity["start_time"])
 
-    def _alive(self) -> bool:
+    def alive(self) -> bool:
         """Whether the process of the identity file is the one that wrote it."""
         identity = self.identity()
         return identity is not None and processes.is_running(*identity)
 
-=======
->>>>>>> 8c9d0a5 (network: the last daemon ends the network process also where only an earlier one has used it)
     async def _start(self) -> None:
         source = os.path.dirname(os.path.dirname(os.path.abspath(wherry.__file__)))
         log = os.path.join(self._directory, "log")
@@ -170,14 +167,3 @@ class ProcessLink:
         if said != b"ready\n":
             text = said.decode("utf-8", "replace").strip() or f"see {log}"
             raise Unavailable(f"start network process in {self._directory}: {text}")
-
-
-def alive(directory: str) -> bool:
-    """Whether the process of the identity file is the one that wrote it."""
-    raw = read_optional(os.path.join(directory, IDENTITY))
-    if raw is None:
-        return False
-    identity = json.loads(raw)
-    if identity["boot_id"] != processes.boot_id():
-        return False
-    return processes.is_running(int(identity["pid"]), int(identity["start_time"]))
