@@ -123,7 +123,7 @@ async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> I
     dry_run: only say which these would be.
     """
     filters.check(IMAGES_PRUNE)
-    _ = [moment(text) for text in filters.get("until")]  # refused also where there is no image
+    pruned_until(filters)  # refused also where there is no image
     dangling = filters.boolean("dangling", True)
     used = {container.record.image for container in engine.containers}
     deleted: list[ImageDeleted] = []
