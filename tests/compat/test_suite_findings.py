@@ -137,3 +137,16 @@ def test_a_platform_that_nobody_knows(daemons: Pair) -> None:
 def test_no_build_cache_to_prune(daemons: Pair) -> None:
     answers = [ask(daemon, "POST", "/build/prune") for daemon in daemons.both]
     assert answers[0].body == answers[1].body
+
+
+def test_the_stats_of_a_container_end_with_it(daemons: Pair) -> None:
+    for daemon in daemons.both:
+        daemon.must("run", "--name", "cc", "plain", "true")
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(30)
+            sock.connect(daemon.socket)
+            sock.sendall(b"GET /v1.41/containers/cc/stats?stream=1 HTTP/1.0\r\n\r\n")
+            assert sock.recv(4096)
+            assert ask(daemon, "DELETE", "/containers/cc").status == 204
+            while sock.recv(4096):
+                pass

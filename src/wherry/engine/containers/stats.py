@@ -39,12 +39,20 @@ async def stats(engine: Engine, ref: str, stream: bool, one_shot: bool) -> Async
         while True:
             now = await _sample(engine, container, before)
             yield now
-            if not stream or container.removed:
+            if not stream or await _removed_within(container, INTERVAL):
                 return
             before = now
-            await asyncio.sleep(INTERVAL)
 
     return samples()
+
+
+async def _removed_within(container: Container, seconds: float) -> bool:
+    """Waits; the stream of a container that is removed ends at once, as dockerd's does."""
+    try:
+        await asyncio.wait_for(container.until(lambda: container.removed), seconds)
+        return True
+    except TimeoutError:
+        return False
 
 
 async def _sample(engine: Engine, container: Container, before: Stats | None) -> Stats:
