@@ -82,7 +82,7 @@ async def remove(engine: Engine, text: str) -> None:
     """
     name, slash, alias = text.strip("/").rpartition("/")
     if not slash:
-        raise InvalidInput("Conflict, cannot remove the default name of the container")
+        raise InvalidInput("Conflict, cannot remove the default link name of the container")
     container = engine.containers.find(name)
     async with container.lock:
         without = _without(container.record, alias)
