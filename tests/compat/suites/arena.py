@@ -93,8 +93,10 @@ def arena(engine: str, data: Path) -> Iterator[Arena]:
             _process(here, _command(here), plain=engine == "plain") as process,
         ):
             _await(here, process)
-            yield here
-            _remove_all(here)
+            try:
+                yield here
+            finally:
+                _remove_all(here)
     finally:
         held.kill()
         held.wait()
