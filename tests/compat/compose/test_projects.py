@@ -50,7 +50,6 @@ ALLOWED = {
     r".*\.NetworkSettings\.Sandbox(Key|ID)": "the sandbox is the container",
     r".*\.IPPrefixLen": "the next pool is the engine's to choose",
     r".*\.Config\.MacAddress": "v2 gives it with the network where the engine has API 1.44",
-    r".*\.HostConfig\.RestartPolicy\.Name": "an empty one is `no`, as in newer Docker",
 }
 """Regular expressions over whole paths."""
 

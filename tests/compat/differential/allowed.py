@@ -27,8 +27,6 @@ ALLOWED = (
         "snapshots are called `overlay`"),
     Row("GET .*/containers/.*/json.*", r"body\.HostConfig\.(Runtime|MaskedPaths.*)",
         "the runtime's name; powercap is masked, as newer Docker does"),
-    Row("GET .*/containers/.*/json.*", r"body\.HostConfig\.RestartPolicy\.Name",
-        "an empty one is `no`, as newer Docker has it"),
     Row("GET .*/containers/.*/json.*", r"body\.NetworkSettings\.Sandbox(Key|ID)",
         "the sandbox is the container"),
     Row("GET .*/containers/.*/json.*", r"body\.State\.Pid", "processes have other numbers"),
