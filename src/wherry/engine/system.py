@@ -66,8 +66,8 @@ async def info(engine: Engine) -> system.Info:
         driver_status=(("Whiteouts", engine.snapshots.style), ("Ids", engine.host.ids)),
         plugins=system.Plugins(
             volume=("local",),
-            network=("bridge", "host", "null"),
-            log=("json-file", "local", "none"),
+            network=("bridge", "host", "ipvlan", "macvlan", "null"),
+            log=("journald", "json-file", "local", "none", "syslog"),
         ),
         memory_limit=limits,
         swap_limit=limits,
