@@ -221,8 +221,9 @@ def _bring_up(birth: _Birth, pid: int) -> State:
     document = state.describe(record, CREATING).to_json()
     run_hooks("prestart", spec.hooks.prestart, document)
     run_hooks("createRuntime", spec.hooks.create_runtime, document)
-    birth.channel.send("proceed", state=document)
-    send_filters(birth.channel, connected(filters))
+    with contextlib.suppress(BrokenPipeError):  # init has died: `ready` brings its reason
+        birth.channel.send("proceed", state=document)
+        send_filters(birth.channel, connected(filters))
     exec_state.save(birth.folder, exec_state.of(spec, filters))
     failed = _meanwhile(birth, pid)
     _expect(birth, "ready")
