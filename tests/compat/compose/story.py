@@ -164,7 +164,7 @@ def _told(compose: Compose, old: bool) -> dict[str, str]:
         listed = compose.must("ps", "-a", "--format", "json")
         for each in map(json.loads, listed.splitlines()):
             facts[f"ps.{each['Name']}"] = f"{each['State']} {each['Health']} {each['Ports']}"
-    facts["top " + project.first] = str(len(facts["top " + project.first].split("\n")))
+    facts["top " + project.first] = facts["top " + project.first].split("\n")[0]
     return {key: _hidden(compose, value) for key, value in facts.items()}
 
 

@@ -99,7 +99,10 @@ def _body(body: bytes) -> dict[str, str]:
 def ordered(value: object) -> object:
     """Lists of named things in the order of their names, where engines have none."""
     if isinstance(value, dict):
-        return {key: ordered(inner) for key, inner in value.items()}
+        return {
+            key: sorted(inner) if key == "VolumesDeleted" and inner else ordered(inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
         inner = [ordered(each) for each in value]
         return sorted(inner, key=_name) if inner and all(map(_name, inner)) else inner
