@@ -5,6 +5,7 @@ need back together with the bytes that were read too early.
 """
 
 import contextlib
+import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -36,6 +37,9 @@ def query_string(query: Query) -> str:
         items = [value] if isinstance(value, str) else value
         pairs += [f"{quote(name)}={quote(item)}" for item in items]
     return "?" + "&".join(pairs) if pairs else ""
+
+
+_SUCCESS = re.compile(rb"HTTP/1\.\d 2")
 
 
 def is_only_early(error: OSError) -> bool:
@@ -88,6 +92,13 @@ class Reader:
         finally:
             self._socket.setblocking(True)
         return True
+
+    def is_refused(self) -> bool:
+        """Whether the peer has gone or begins an answer that is no success, without waiting.
+
+        A success may begin before the request has ended: progress of a load is told in it.
+        """
+        return self.has_arrived() and not _SUCCESS.match(self._held, self._at)
 
     def line(self) -> bytes:
         """A line without its end; empty at the end of the stream. Raises Corrupt."""
@@ -234,14 +245,14 @@ def _headers(reader: Reader) -> Iterator[tuple[str, str]]:
 def send(stream: socket.socket, head: bytes, body: Body, reader: Reader) -> bool:
     """Write a request; a body that is not bytes goes out chunked.
 
-    False where the peer answered early or closed: that is no error here, the rest is not sent,
+    False where the peer refused early or closed: that is no error here, the rest is not sent,
     and its answer is still to be read. Raises what the body raises; the request is cut off then.
     """
     if body is None or isinstance(body, bytes):
         return _write(stream, head + (body or b""))
     sent = _write(stream, head)
     for piece in body:
-        if not sent or reader.has_arrived():
+        if not sent or reader.is_refused():
             return False
         if piece:
             sent = _write(stream, b"%x\r\n" % len(piece), piece, b"\r\n")

@@ -122,3 +122,15 @@ def test_quoting_is_undone_by_the_standard_library(text: str) -> None:
 def test_query_strings() -> None:
     assert http.query_string({}) == ""
     assert http.query_string({"b": "x y", "a": ["1", "2"], "c": []}) == "?a=1&a=2&b=x%20y"
+
+
+@pytest.mark.parametrize(("head", "whole"), [(b"HTTP/1.1 200", True), (b"HTTP/1.1 400", False)])
+def test_only_an_early_refusal_ends_the_sending(head: bytes, whole: bool) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(head + b"\r\n\r\n")
+        sent = http.send(
+            ours, b"POST / HTTP/1.1\r\n\r\n", iter([b"one", b"two"]), http.Reader(ours)
+        )
+        assert sent is whole
+        assert (b"3\r\ntwo\r\n0\r\n\r\n" in theirs.recv(1024)) is whole
