@@ -10,7 +10,7 @@ HERE = Path(__file__).parents[3]
 CACHE = HERE / ".venv/suites"
 """Readable for the plain user, and no part of the repository."""
 SWARM = "swarm mode is not planned"
-BUILD = "build comes with issue D"
+BUILD = "there is no builder yet"
 
 
 class Suite(NamedTuple):
