@@ -54,15 +54,12 @@ class Directory:
         return Directory(os.open(name, _FLAGS, dir_fd=self.fd), f"{self.path}/{name}")
 
     def read(self, name: str) -> str:
-        """A whole control file."""
+        """A whole control file. Raises FileNotFoundError, also where the cgroup goes meanwhile."""
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
         try:
-            pieces = []
-            while piece := os.read(descriptor, 65536):
-                pieces.append(piece)
+            return read_control(descriptor).decode()
         finally:
             os.close(descriptor)
-        return b"".join(pieces).decode()
 
     def write(self, name: str, value: str) -> None:
         """One write(2) into a control file. Raises OSError naming the file and the value."""
@@ -206,6 +203,19 @@ def processes(directory: Directory, *, below: bool = True) -> list[int]:
             except FileNotFoundError:
                 continue
     return sorted(found - {0})
+
+
+def read_control(descriptor: int) -> bytes:
+    """An open control file to its end; kernfs says ENODEV of one whose cgroup was removed."""
+    pieces = []
+    try:
+        while piece := os.read(descriptor, 65536):
+            pieces.append(piece)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            raise FileNotFoundError(errno.ENOENT, "the cgroup was removed") from error
+        raise
+    return b"".join(pieces)
 
 
 def _open_below(root: int, relative: str) -> int:
