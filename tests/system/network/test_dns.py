@@ -269,10 +269,9 @@ def test_it_goes_on_without_a_daemon_and_ends_with_the_container(
     def sockets(pid: int) -> int:
         folder = f"/proc/{pid}/fd"
         links = []
-
-    for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):  # closed just now
-            links.append(os.readlink(f"{folder}/{name}"))
+        for name in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed just now
+                links.append(os.readlink(f"{folder}/{name}"))
         return sum(link.startswith("socket:") for link in links)
 
     playground.run(story)
