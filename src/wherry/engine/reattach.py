@@ -130,6 +130,9 @@ async def _has_ended(
         exit_ = Exit(found.code, 9, finished=clock.now(), error=found.reason)
         await _clean(engine, found)
     await ended(engine, container, exit_)
+    if container.state.status == "restarting":  # no task waits to do so: see _start_again_all
+        exited = with_state(container.record, status="exited")
+        await engine.containers.update(container, exited)
 
 
 async def _clean(engine: Engine, lost: Lost) -> None:
