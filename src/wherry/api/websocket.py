@@ -12,6 +12,7 @@ from wherry.api.routes import Route
 from wherry.dockerapi.streams import Decoder
 from wherry.engine.containers.attach import attach
 from wherry.engine.engine import Engine
+from wherry.kit.errors import InvalidInput
 
 _BINARY_SINCE: Final = (1, 28)
 _READ_BYTES: Final = 64 << 10
@@ -27,9 +28,14 @@ class WebSocketConnection:
         self.framed = False
 
     async def take(self, multiplexed: bool = False) -> tuple[socket.socket, bytes]:
-        """Answer the handshake."""
+        """Answer the handshake. Raises InvalidInput where the request is none."""
         assert self._call.request is not None
-        await self.response.prepare(self._call.request)
+        try:
+            await self.response.prepare(self._call.request)
+        except web.HTTPBadRequest as error:
+            raise InvalidInput(
+                "not a websocket handshake: ask for an upgrade (RFC 6455)"
+            ) from error
         self.pair, theirs = socket.socketpair()
         self.pair.setblocking(False)
         self.framed = multiplexed
