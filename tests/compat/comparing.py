@@ -134,7 +134,7 @@ def flatten(value: Any, path: str = "") -> dict[str, str]:
 _HIDDEN = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "<time>"),
     (r"[0-9a-f]{64}", "<hex>"),
-    (r"172\.17\.0\.([2-9]|\d\d+)\b", "<address>"),
+    (r"172\.17\.(?!0\.[01]\b)\d+\.\d+\b", "<address>"),
     (r"02:42:ac:11:[0-9a-f:]+", "<mac>"),
     (r"(pipe|socket):\[\d+\]", r"\1"),
     (r"/docker/|/wherry/", "/<engine>/"),

@@ -32,7 +32,7 @@ def both(daemons: Pair, look: Callable[[Daemon], Any]) -> None:
 
 
 def hidden(text: str) -> str:
-    return re.sub(r"[0-9a-f]{12,64}", "<id>", re.sub(r"172\.17\.0\.\d+", "<address>", text))
+    return re.sub(r"[0-9a-f]{12,64}", "<id>", re.sub(r"172\.17\.\d+\.\d+", "<address>", text))
 
 
 def server(daemon: Daemon, *flags: str) -> None:

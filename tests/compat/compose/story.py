@@ -233,6 +233,7 @@ def _is_id(name: str) -> bool:
 
 _HIDDEN = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", "<time>"),
+    (r"\b[A-Z][a-z]{2} [ \d]\d \d\d:\d\d\b", "<listed time>"),
     (r"\b[0-9a-f]{64}\b", "<hex>"),
     (r"\b[0-9a-f]{12}\b", "<short>"),
     (r"\b(172\.(1[6-9]|2\d|3[01])|192\.168)\.\d+\.\d+(/16|/20)?\b", "<address>"),

@@ -120,7 +120,7 @@ _HIDDEN = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "<time>"),
     (r"\b1[67]\d{8}\b", "<seconds>"),
     (r"02:42:[0-9a-f:]{11}", "<mac>"),
-    (r"172\.17\.0\.\d+", "<address>"),
+    (r"172\.17\.\d+\.\d+", "<address>"),
     (r"(Up|Exited \(\d+\)) [^\"(]*(second|minute)s?( ago)?", r"\1 <while>"),
     (r"/docker/|/wherry/", "/<engine>/"),
 )
