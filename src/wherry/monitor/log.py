@@ -59,6 +59,7 @@ class Log:
         "_followers",
         "_remote",
         "_splitters",
+        "_tell_lost",
         "ended",
     )
 
@@ -69,6 +70,7 @@ class Log:
         self._followers: list[Follower] = []
         self.ended = False
         self._remote: Remote | None = None
+        self._tell_lost: Callable[[str], None] = lambda _why: None
         self._encoder: JsonLines | LocalLines = JsonLines(self._clock, config.attrs)
         if config.driver == "local":
             self._encoder = LocalLines(self._clock)
@@ -92,7 +94,8 @@ class Log:
         return str(self._file.lost) if self._file and self._file.lost else ""
 
     def on_lost(self, call: Callable[[str], None]) -> None:
-        """What to call with the reason when lines begin to be lost."""
+        """What to call with the reason when lines begin to be lost, here or on their way."""
+        self._tell_lost = call
         if self._file:
             self._file.on_lost = call
 
@@ -106,7 +109,7 @@ class Log:
         if self._config.remote:
             from wherry.monitor.logremote import Remote
 
-            self._remote = Remote(dict(self._config.remote))
+            self._remote = Remote(dict(self._config.remote), self._tell_lost)
 
     def write(self, stream: int, data: bytes) -> None:
         """Take output of stream 1 or 2; whole lines are in the file when this returns."""
@@ -126,13 +129,14 @@ class Log:
                 self._remote.send(stream, piece.stamp or time.time_ns(), line)
 
     def finish(self) -> None:
-        """The output has ended: write what had no newline."""
+        """The output has ended: write what had no newline, send what is queued and hang up."""
         entries: list[bytes] = []
         for stream, splitter in self._splitters.items():
             for piece in splitter.finish():
                 entries += self._encoder.encode(stream, piece)
                 self._send(stream, piece)
         self._append(entries)
+        self._hang_up()  # now: nobody hears of lines that are lost after the end is told
 
     def pending(self, stream: int) -> bytes:
         """Output that is not in the file because its line is not complete."""
@@ -165,12 +169,15 @@ class Log:
 
     def close(self) -> None:
         """Close the file and hang up."""
-        if self._remote is not None:
-            self._remote.close()
-            self._remote = None
+        self._hang_up()
         if self._file:
             self._file.close()
             self._file = None
+
+    def _hang_up(self) -> None:
+        if self._remote is not None:
+            self._remote.close()
+            self._remote = None
 
     def wake(self) -> None:
         """Tell each follower that waits; it looks for itself whether there is something."""

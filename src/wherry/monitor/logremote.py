@@ -1,7 +1,7 @@
 """Lines sent on to a syslog server or to journald, beside the copy that `docker logs` reads.
 
-Nothing here waits: what the other side does not take in time is dropped and counted, so that no
-server can hold up a container. Formats: RFC 3164, RFC 5424, the local syslog of Unix, and
+Nothing here waits: what the other side does not take in time is dropped, counted and told, so that
+no server can hold up a container. Formats: RFC 3164, RFC 5424, the local syslog of Unix, and
 journald's native protocol (systemd.io/JOURNAL_NATIVE_PROTOCOL).
 """
 
@@ -17,7 +17,7 @@ PATIENCE = 5.0
 ROOM = 1 << 20
 """Bytes that a stream may be behind."""
 RETRY = 10.0
-"""Seconds between attempts to reach a server that went away."""
+"""Seconds between attempts to reach a server that went away; losses nearer than that are one."""
 _SEVERITY = {1: 6, 2: 3}
 """stdout is informational, stderr an error."""
 
@@ -77,10 +77,11 @@ def _field(name: str, value: bytes) -> bytes:
 class Remote:
     """Sends lines to one address: `udp://H:P`, `tcp://H:P`, `unix://PATH`, `unixgram://PATH`."""
 
-    __slots__ = ("_address", "_format", "_queue", "_sock", "_tried", "dropped")
+    __slots__ = ("_address", "_format", "_lost_at", "_on_lost", "_queue", "_sock", "_tried",
+                 "dropped")  # fmt: skip
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        """Raises InvalidInput where nobody is there."""
+    def __init__(self, options: Mapping[str, str], on_lost: Callable[[str], None]) -> None:
+        """`on_lost` hears why, each time that losing begins. Raises InvalidInput: nobody there."""
         if options["kind"] == "journald":
             self._format = journald(options)
         else:
@@ -88,6 +89,8 @@ class Remote:
         self._address = options["address"]
         self._queue = bytearray()
         self._tried = 0.0
+        self._on_lost = on_lost
+        self._lost_at = -RETRY
         self.dropped = 0
         try:
             self._sock: socket.socket | None = _connect(self._address)
@@ -102,11 +105,11 @@ class Remote:
         """One line, now or never."""
         message = self._format(stream, stamp, line)
         if self._sock is None and not self._reconnected():
-            self.dropped += 1
+            self._drop(1, "is gone")
         elif self._sock is not None and self._sock.type == socket.SOCK_DGRAM:
             self._datagram(self._sock, message)
         elif len(self._queue) + len(message) > ROOM:
-            self.dropped += 1
+            self._drop(1, "does not take lines in time")
             self._flush()
         else:
             self._queue += message
@@ -114,12 +117,20 @@ class Remote:
 
     def close(self) -> None:
         """Send what goes without waiting long, and hang up."""
+        if self._sock is not None and self._queue:
+            self._sock.settimeout(1.0)
+            self._flush()
         if self._sock is not None:
-            if self._queue:
-                self._sock.settimeout(1.0)
-                self._flush()
-            self._sock.close()
-            self._sock = None
+            self._lost("did not take the last lines in time")
+
+    def _drop(self, lines: int, why: str) -> None:
+        """Count lines that do not go; tell it where they are the first for some time."""
+        if not lines:
+            return
+        self.dropped += lines
+        last, self._lost_at = self._lost_at, time.monotonic()
+        if self._lost_at - last >= RETRY:
+            self._on_lost(f"{self._address} {why}")
 
     def _reconnected(self) -> bool:
         now = time.monotonic()
@@ -136,11 +147,11 @@ class Remote:
         try:
             sock.send(message)
         except ConnectionRefusedError:  # told of an earlier one, or the server is being restarted
-            self.dropped += 1
+            self._drop(1, "is gone")
             if sock.family == socket.AF_UNIX:
-                self._lost()
-        except OSError:
-            self.dropped += 1
+                self._lost("is gone")
+        except OSError as error:
+            self._drop(1, f"takes no line: {os.strerror(error.errno or 0).lower()}")
 
     def _flush(self) -> None:
         try:
@@ -149,12 +160,14 @@ class Remote:
         except (BlockingIOError, TimeoutError):
             return
         except OSError:
-            self._lost()
+            self._lost("is gone")
 
-    def _lost(self) -> None:
+    def _lost(self, why: str) -> None:
+        """Hang up; what is queued (each line ends with a newline) goes nowhere."""
         if self._sock is not None:
             self._sock.close()
         self._sock, self._tried = None, time.monotonic()
+        self._drop(self._queue.count(b"\n"), why)
         self._queue.clear()
 
 
