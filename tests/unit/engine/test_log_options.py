@@ -11,7 +11,12 @@ from wherry.oci.digest import of_bytes
 
 
 def record() -> ContainerRecord:
-    request = ContainerCreateRequest(image="x", cmd=["true"])
+    request = ContainerCreateRequest(
+        image="x",
+        cmd=["true"],
+        labels={"app.name": "shop", "app.tier": "web", "other": "x"},
+        env=["APP_HOME=/srv", "PATH=/bin", "bare"],
+    )
     digest = of_bytes(b"x")
     return ContainerRecord("12" * 32, "web", 0, request, request, digest, "img:1", digest, "linux")
 
@@ -79,3 +84,21 @@ def test_what_the_monitor_is_told() -> None:
         "tag": "121212121212",
     }  # fmt: skip
     assert log_options.remote(LogConfig("json-file"), record(), {}) == ()
+
+
+@pytest.mark.parametrize(("options", "found"), [
+    ({}, {}),
+    ({"labels": "other,nosuch"}, {"other": "x"}),
+    ({"labels-regex": "^app"}, {"app.name": "shop", "app.tier": "web"}),
+    ({"labels": "other", "labels-regex": "tier$"}, {"other": "x", "app.tier": "web"}),
+    ({"env-regex": "_HO"}, {"APP_HOME": "/srv"}),
+    ({"env": "PATH,bare", "tag": "{{.Name}}"}, {"PATH": "/bin", "tag": "web"}),
+])  # fmt: skip
+def test_what_goes_with_each_line(options: dict[str, str], found: dict[str, str]) -> None:
+    assert log_options.attributes(options, record()) == found
+
+
+@pytest.mark.parametrize("option", ["labels-regex", "env-regex"])
+def test_an_expression_that_is_none(option: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{option}: "):
+        log_options.attributes({option: "("}, record())

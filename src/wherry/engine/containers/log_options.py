@@ -125,6 +125,36 @@ def tag(template: str, record: ContainerRecord) -> str:
     return done
 
 
+def attributes(options: Mapping[str, str], record: ContainerRecord) -> dict[str, str]:
+    """What goes with each line: labels and variables that were asked for, the tag.
+
+    Raises InvalidInput for an expression or a tag that is not understood.
+    """
+    labels = record.request.labels or {}
+    env = dict(entry.split("=", 1) for entry in record.request.env or [] if "=" in entry)
+    found = _chosen(labels, options, "labels") | _chosen(env, options, "env")
+    if options.get("tag"):
+        found["tag"] = tag(options["tag"], record)
+    return found
+
+
+def _chosen(values: Mapping[str, str], options: Mapping[str, str], option: str) -> dict[str, str]:
+    """By name, and by an expression that is found somewhere in the name."""
+    names = set(options.get(option, "").split(","))
+    text = options.get(f"{option}-regex", "")
+    try:
+        expression = re.compile(text) if text else None
+    except re.error as error:
+        raise InvalidInput(
+            f"failed to initialize logging driver: {option}-regex: {error}"
+        ) from error
+    return {
+        name: value
+        for name, value in values.items()
+        if name in names or (expression and expression.search(name))
+    }
+
+
 def remote(
     log: LogConfig, record: ContainerRecord, attrs: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:

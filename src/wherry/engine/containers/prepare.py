@@ -136,13 +136,7 @@ def log_config(engine: Engine, record: ContainerRecord, *, sending: bool = True)
     """
     log = record.request.host_config.log_config
     options = log.config or {}
-    labels = record.request.labels or {}
-    wanted = [name for name in options.get("labels", "").split(",") if name in labels]
-    attrs = {name: labels[name] for name in wanted}
-    env = dict(entry.split("=", 1) for entry in record.request.env or [] if "=" in entry)
-    attrs |= {name: env[name] for name in options.get("env", "").split(",") if name in env}
-    if options.get("tag"):
-        attrs["tag"] = log_options.tag(options["tag"], record)
+    attrs = log_options.attributes(options, record)
     prefix = "cache-" if log.type in log_options.REMOTE else ""
     size = options.get(f"{prefix}max-size", "")
     _check_size(size)
