@@ -19,6 +19,7 @@ from wherry.api.dispatch import Dispatcher
 from wherry.api.hijack import Hijacked
 from wherry.api.routes import HijackRoute, Route
 from wherry.api.server import ApiServer, TcpListener, UnixListener, bind_unix
+from wherry.api.websocket import WebSocketConnection
 from wherry.dockerapi.execs import ExecStartRequest
 from wherry.kit.errors import Conflict, NotFound
 
@@ -101,6 +102,15 @@ async def exec_start(bench: Bench, call: Call, hijacked: Hijacked) -> None:
     bench.taken.append(await hijacked.take())
 
 
+async def websocket(bench: Bench, call: Call) -> web.StreamResponse:
+    connection = WebSocketConnection(call)
+    bench.taken.append(await connection.take())
+    assert connection.pair is not None
+    connection.pair.close()
+    await connection.response.close()
+    return connection.response
+
+
 ROUTES: list[Route[Bench]] = [
     Route("GET", "/things/{name}/json", ping),
     Route("POST", "/echo", echo_json),
@@ -109,6 +119,7 @@ ROUTES: list[Route[Bench]] = [
     Route("GET", "/stream", slow, stops_with_client=True),
     Route("GET", "/count", count),
     Route("POST", "/upload", upload),
+    Route("GET", "/websocket", websocket, stops_with_client=True),
     Route("GET", "/ticks", ticks, stops_with_client=True),
 ]
 HIJACKS: list[HijackRoute[Bench]] = [
@@ -191,6 +202,31 @@ async def settle(condition: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come to that")
+
+
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+@pytest.mark.parametrize("left_out", [None, *HANDSHAKE])
+async def test_what_is_no_websocket_handshake_is_refused(
+    path: str, bench: Bench, left_out: str | None
+) -> None:
+    client = await Client.open(path)
+    headers = {name: value for name, value in HANDSHAKE.items() if name != left_out}
+    head, body = await client.request("GET /websocket", **headers)
+    if left_out is None:
+        assert head.startswith("HTTP/1.1 101 ")
+        assert len(bench.taken) == 1
+    else:
+        assert head.startswith("HTTP/1.1 400 ")
+        assert "not a websocket handshake" in json.loads(body)["message"]
+        assert bench.taken == []
+    await client.close()
 
 
 async def test_routes_with_and_without_a_version(path: str) -> None:
