@@ -53,6 +53,11 @@ def parse_spec(text: str) -> list[tuple[Port, PortBinding]]:
     ]
 
 
+def is_port(text: str) -> bool:
+    """0 to 65535 in plain digits; `isdigit` alone would let pass what `int` does not read."""
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= 0xFFFF
+
+
 def _split_protocol(text: str) -> tuple[str, str]:
     body, _, protocol = text.partition("/")
     protocol = protocol.lower() or "tcp"

@@ -36,7 +36,7 @@ def child_data(kind: str, mode: str) -> bytes:
 def vlan_of(parent: str) -> tuple[str, int]:
     """`eth0.20` → eth0 and 20; (parent, 0) where it names no VLAN. Pure."""
     name, dot, number = parent.rpartition(".")
-    if dot and number.isdigit() and 0 < int(number) < 4095:
+    if dot and number.isascii() and number.isdigit() and 0 < int(number[:9]) < 4095:
         return name, int(number)
     return parent, 0
 

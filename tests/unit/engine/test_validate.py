@@ -97,6 +97,7 @@ REFUSED = [
     (HostConfig(storage_opt={"size": "1g"}), "--storage-opt is supported only"),
     (HostConfig(port_bindings={"x/tcp": []}), 'invalid port specification: "x/tcp"'),
     (HostConfig(port_bindings={"1/tcp": [PortBinding("", "1-x")]}), "invalid port specification"),
+    (HostConfig(port_bindings={"1/tcp": [PortBinding("", "\u00b2")]}), "invalid port spec"),
     (HostConfig(port_bindings={"1/tcp": [PortBinding("", "99999")]}), "invalid port specif"),
     (HostConfig(network_mode="container:"), "invalid container format"),
     (HostConfig(network_mode="container:x", dns=["1.1.1.1"]), "dns and the network mode"),

@@ -14,6 +14,7 @@ from wherry.network.driver import Endpoint, Network
         ("eth0.20", "eth0", 20),
         ("eth0.4095", "eth0.4095", 0),
         ("br.lan", "br.lan", 0),
+        ("eth0.\u00b2", "eth0.\u00b2", 0),
     ],
 )
 def test_a_parent_may_name_a_vlan(parent: str, below: str, number: int) -> None:

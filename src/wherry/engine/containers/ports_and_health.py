@@ -1,7 +1,7 @@
 """Published ports and health checks of a create request, with dockerd's texts. Pure."""
 
 from wherry.dockerapi.containers import ContainerCreateRequest, Healthcheck
-from wherry.dockerapi.ports import parse_port
+from wherry.dockerapi.ports import is_port, parse_port
 from wherry.engine.networks import publishing
 from wherry.kit.errors import InvalidInput, Unsupported
 from wherry.network.ports import PROTOCOLS
@@ -43,7 +43,7 @@ def _check_host_port(text: str) -> None:
     """A port, a range, or nothing."""
     first, dash, last = text.partition("-")
     ends = [first, last] if dash else [first] * bool(text)
-    if not all(end.isdigit() and int(end) <= 0xFFFF for end in ends):
+    if not all(map(is_port, ends)):
         raise InvalidInput(f'invalid port specification: "{text}"')
 
 

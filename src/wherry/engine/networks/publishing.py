@@ -1,7 +1,7 @@
 """Published ports: from a create request to what a driver is asked for, and back. Pure."""
 
 from wherry.dockerapi.containers import ContainerCreateRequest
-from wherry.dockerapi.ports import parse_port
+from wherry.dockerapi.ports import is_port, parse_port
 from wherry.engine.records import PortMapping
 from wherry.kit.errors import InvalidInput
 from wherry.network.ports import PortBinding, PublishedPort
@@ -31,9 +31,10 @@ def _host_range(text: str) -> tuple[int, int]:
     first, dash, last = text.partition("-")
     if not text:
         return (0, 0)
-    if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) > 65535:
+    ends = (first, last if dash else first)
+    if not all(map(is_port, ends)):
         raise InvalidInput(f"invalid hostPort: {text}")
-    return (int(first), int(last or first))
+    return (int(ends[0]), int(ends[1]))
 
 
 def held(port: PortMapping) -> PortBinding:

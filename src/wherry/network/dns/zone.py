@@ -102,8 +102,12 @@ def _pointer(query: Query, resolving: Resolving, tables: Tables) -> Local | None
 
 
 def _ndots(options: Iterable[str]) -> int:
+    """What the last such option says; 0 for none, or what is no number: any text may be here."""
     values = [word[6:] for word in options if word.startswith("ndots:")]
-    return int(values[-1]) if values and values[-1].isdigit() else 0
+    try:
+        return int(values[-1]) if values else 0
+    except ValueError:
+        return 0
 
 
 def plain(address: str) -> str:

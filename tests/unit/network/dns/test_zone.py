@@ -92,6 +92,8 @@ def test_only_the_internet_class_has_names() -> None:
         (("ndots:1",), "printer.corp", None),
         (("ndots:0",), "printer", None),
         (("ndots:x",), "printer", None),
+        (("ndots:\u00b2",), "printer", None),
+        (("ndots:" + "9" * 5000,), "printer", None),
         (("rotate",), "printer", None),
     ],
 )
