@@ -105,13 +105,6 @@ def destination_in(network: bytes, prefix: int, *, differs: bool = False) -> tup
     return _in_subnet(16 if len(network) == 4 else 24, network, prefix, differs)
 
 
-def destination6_in(network: bytes, prefix: int, differs: bool = False) -> tuple[bytes, ...]:
-    """The IPv6 destination lies in the subnet (or outside)."""
-    mask = ((1 << 128) - (1 << 128 - prefix)).to_bytes(16, "big")
-    load = _payload(_NETWORK, 24, 16, REGISTER)
-    return load, _masked(mask), equals(network, differs=differs)
-
-
 def ether_type_is(number: int) -> tuple[bytes, ...]:
     """The kind of packet in an Ethernet frame (0x0800 is IPv4)."""
     return _meta(_META_PROTOCOL), equals(number.to_bytes(2, "big"))

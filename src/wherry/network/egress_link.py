@@ -67,7 +67,8 @@ def plan(table: str, link: str, network: Network, endpoint: Endpoint) -> list[Me
 def _ipv6(network: Network) -> list[tuple[bytes, ...]]:
     """Neighbours, and how they are found; not the host, whose address is the gateway."""
     head = nft.ether_type_is(_IPV6)
-    gateway = nft.destination6_in(socket.inet_pton(socket.AF_INET6, network.gateway6), 128, True)
+    address = socket.inet_pton(socket.AF_INET6, network.gateway6)
+    gateway = nft.destination_in(address, 128, differs=True)
     inside = (*head, *_within(network.subnet6), *gateway)
     discovery = nft.protocol_is(socket.IPPROTO_ICMPV6)
     return [inside, *((*head, *discovery, *_within(subnet)) for subnet in _NEIGHBOURS)]
@@ -75,4 +76,4 @@ def _ipv6(network: Network) -> list[tuple[bytes, ...]]:
 
 def _within(subnet: str) -> tuple[bytes, ...]:
     network = IPv6Network(subnet)
-    return nft.destination6_in(network.network_address.packed, network.prefixlen)
+    return nft.destination_in(network.network_address.packed, network.prefixlen)
