@@ -91,8 +91,13 @@ class Offered(NamedTuple):
 
 def read(path: str) -> Description:
     """One description. Raises InvalidInput naming the file."""
-    with open(path, "rb") as file:
-        data = file.read(SIZE_LIMIT)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise InvalidInput(f"CDI description {path}: {error.strerror}") from error
+    if len(data) > SIZE_LIMIT:
+        raise InvalidInput(f"CDI description {path}: larger than {SIZE_LIMIT} bytes")
     decode = msgspec.json.decode if path.endswith(".json") else msgspec.yaml.decode
     try:
         return decode(data, type=Description)

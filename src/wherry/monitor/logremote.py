@@ -9,11 +9,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from wherry.kit.errors import InvalidInput
 
 PATIENCE = 5.0
 """Seconds to connect at the start of a container."""
+LAST = 1.0
+"""Seconds for the last lines, when the container has ended."""
 ROOM = 1 << 20
 """Bytes that a stream may be behind."""
 RETRY = 10.0
@@ -77,8 +80,8 @@ def _field(name: str, value: bytes) -> bytes:
 class Remote:
     """Sends lines to one address: `udp://H:P`, `tcp://H:P`, `unix://PATH`, `unixgram://PATH`."""
 
-    __slots__ = ("_address", "_format", "_lost_at", "_on_lost", "_queue", "_sock", "_tried",
-                 "dropped")  # fmt: skip
+    __slots__ = ("_address", "_format", "_lost_at", "_on_lost", "_place", "_queue", "_sock",
+                 "_tried", "dropped")  # fmt: skip
 
     def __init__(self, options: Mapping[str, str], on_lost: Callable[[str], None]) -> None:
         """`on_lost` hears why, each time that losing begins. Raises InvalidInput: nobody there."""
@@ -93,7 +96,8 @@ class Remote:
         self._lost_at = -RETRY
         self.dropped = 0
         try:
-            self._sock: socket.socket | None = _connect(self._address)
+            self._place = _resolve(self._address)
+            self._sock: socket.socket | None = _connect(self._place)
         except OSError as error:
             text = os.strerror(error.errno or 0).lower() if error.errno else str(error)
             scheme, _, place = self._address.partition("://")
@@ -118,8 +122,7 @@ class Remote:
     def close(self) -> None:
         """Send what goes without waiting long, and hang up."""
         if self._sock is not None and self._queue:
-            self._sock.settimeout(1.0)
-            self._flush()
+            self._flush(until=time.monotonic() + LAST)
         if self._sock is not None:
             self._lost("did not take the last lines in time")
 
@@ -138,7 +141,7 @@ class Remote:
             return False
         self._tried = now
         try:
-            self._sock = _connect(self._address, patience=0.2)
+            self._sock = _connect(self._place, patience=0.2)
         except OSError:
             return False
         return True
@@ -153,9 +156,11 @@ class Remote:
         except OSError as error:
             self._drop(1, f"takes no line: {os.strerror(error.errno or 0).lower()}")
 
-    def _flush(self) -> None:
+    def _flush(self, until: float = 0.0) -> None:
+        """Send what goes now, or until that moment of the monotonic clock."""
         try:
             while self._queue and self._sock is not None:
+                self._sock.settimeout(max(0.0, until - time.monotonic()))
                 del self._queue[: self._sock.send(self._queue)]
         except (BlockingIOError, TimeoutError):
             return
@@ -171,39 +176,43 @@ class Remote:
         self._queue.clear()
 
 
-def _connect(address: str, patience: float = PATIENCE) -> socket.socket:
-    """A connected socket that never blocks. Raises OSError."""
+class _Place(NamedTuple):
+    """What to connect to: a sockaddr, and the kinds of socket to try in order."""
+
+    family: int
+    kinds: tuple[int, ...]
+    target: tuple[object, ...] | str
+
+
+def _resolve(address: str) -> _Place:
+    """Ask for the name once: a dead name server must not hold up a container later.
+
+    A stream for `unix` where the server has one, else datagrams, as /dev/log mostly is. Raises
+    OSError.
+    """
     scheme, _, place = address.partition("://")
-    if scheme in ("unix", "unixgram"):
-        return _connect_unix(scheme, place)
+    if scheme == "unix":
+        return _Place(socket.AF_UNIX, (socket.SOCK_STREAM, socket.SOCK_DGRAM), place)
+    if scheme == "unixgram":
+        return _Place(socket.AF_UNIX, (socket.SOCK_DGRAM,), place)
     host, _, port = place.rpartition(":")
     kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
     family, kind, _, _, target = socket.getaddrinfo(host.strip("[]"), port, type=kind)[0]
-    sock = socket.socket(family, kind)
-    try:
-        sock.settimeout(patience)
-        sock.connect(target)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock
+    return _Place(family, (kind,), target)
 
 
-def _connect_unix(scheme: str, path: str) -> socket.socket:
-    """A stream for `unix` where the server has one, else datagrams, as /dev/log mostly is."""
-    kinds = (
-        (socket.SOCK_DGRAM,) if scheme == "unixgram" else (socket.SOCK_STREAM, socket.SOCK_DGRAM)
-    )
-    for kind in kinds:
-        sock = socket.socket(socket.AF_UNIX, kind)
+def _connect(place: _Place, patience: float = PATIENCE) -> socket.socket:
+    """A connected socket that never blocks. Raises OSError."""
+    for kind in place.kinds:
+        sock = socket.socket(place.family, kind)
         try:
-            sock.connect(path)
+            sock.settimeout(patience)
+            sock.connect(place.target)
+            sock.setblocking(False)
         except OSError:
             sock.close()
-            if kind == kinds[-1]:
+            if kind == place.kinds[-1]:
                 raise
         else:
-            sock.setblocking(False)
             return sock
-    raise FileNotFoundError(path)
+    raise AssertionError("a place has at least one kind")

@@ -93,7 +93,6 @@ def test_a_later_folder_wins(tmp_path: Path) -> None:
 
 
 def test_yaml_too(tmp_path: Path) -> None:
-    pytest.importorskip("yaml")
     text = "cdiVersion: 0.6.0\nkind: a.b/c\ndevices:\n- name: x\n  containerEdits: {env: [A=1]}\n"
     (tmp_path / "d.yaml").write_text(text)
     assert cdi.offered([str(tmp_path)])["a.b/c=x"].edits == Edits(env=["A=1"])
@@ -103,6 +102,12 @@ def test_yaml_too(tmp_path: Path) -> None:
 def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "broken.json").write_text(text)
     with pytest.raises(InvalidInput, match=r"broken\.json"):
+        cdi.offered([str(tmp_path)])
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "away.json").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InvalidInput, match=r"away\.json: No such file"):
         cdi.offered([str(tmp_path)])
 
 

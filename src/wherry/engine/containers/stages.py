@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from wherry.kit.files import read_optional, write_atomic
 from wherry.layer import staged
 from wherry.layer.staged import Announce
 
+log = logging.getLogger(__name__)
 _FOLDER = "stages"
 
 
@@ -44,8 +46,11 @@ def _clean(engine: Engine, container: Container, folder: str) -> None:
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
         note = read_optional(path)
-        # a root that cannot be opened holds nothing wanted
-        with contextlib.suppress(WherryError), tree.opened(engine, container) as root:
+        try:
             if note and not name.endswith(".tmp"):
-                staged.discard(root, *json.loads(note))
+                with tree.opened(engine, container) as root:
+                    staged.discard(root, *json.loads(note))
+        except (WherryError, OSError) as error:  # the note stays: it is tried again next time
+            log.warning("a copy's stage in container %s is left there: %s", container.id, error)
+            continue
         os.unlink(path)
