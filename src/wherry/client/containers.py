@@ -242,11 +242,6 @@ def export(client: Client, container: str) -> Iterator[bytes]:
     return iter(client.request("GET", route(container, "/export")))
 
 
-def prune(client: Client, filters: Filters) -> Document:
-    """Remove stopped containers: ContainersDeleted, SpaceReclaimed (bytes)."""
-    return post(client, "/containers/prune", filter_query(filters))
-
-
 def _path_stat(answer: http.Response) -> Document:
     import base64
 

@@ -96,8 +96,3 @@ def remove(
 def commit(client: Client, query: http.Query) -> str:
     """Make an image of a container (`container`, `repo`, `tag`, …); its id."""
     return post(client, "/commit", query, {}).text("Id")
-
-
-def prune(client: Client, filters: Filters) -> Document:
-    """Remove unused images: ImagesDeleted, SpaceReclaimed (bytes)."""
-    return post(client, "/images/prune", filter_query(filters))

@@ -1,17 +1,8 @@
 """Routes that only this engine has; Docker's answers 404."""
 
 from wherry.client.client import Client, get, post
-from wherry.client.containers import Filters, filter_query
 from wherry.client.document import Document
 from wherry.kit.errors import NotFound, Unsupported
-
-
-def would_prune(client: Client, kind: str, filters: Filters) -> Document:
-    """What a prune of `containers`, `images` or `volumes` would answer. Raises Unsupported."""
-    try:
-        return get(client, f"/wherry/prune/{kind}", filter_query(filters))
-    except NotFound as error:
-        raise Unsupported("this engine cannot say what a prune would take") from error
 
 
 def check(client: Client, *, repair: bool) -> list[Document]:

@@ -41,8 +41,3 @@ def disconnect(client: Client, name: str, container: str, *, force: bool = False
 def remove(client: Client, name: str) -> None:
     """Raises NotFound, NotPermitted where containers are in it."""
     client.json("DELETE", route(name))
-
-
-def prune(client: Client, filters: Filters) -> Document:
-    """Remove unused networks: NetworksDeleted."""
-    return post(client, "/networks/prune", filter_query(filters))

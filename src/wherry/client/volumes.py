@@ -24,8 +24,3 @@ def create(client: Client, body: dict[str, Json]) -> str:
 def remove(client: Client, name: str, *, force: bool = False) -> None:
     """Raises Conflict where a container has it, NotFound unless forced."""
     client.json("DELETE", route(name), {"force": "1"} if force else {})
-
-
-def prune(client: Client, filters: Filters) -> Document:
-    """Remove unused volumes: VolumesDeleted, SpaceReclaimed (bytes)."""
-    return post(client, "/volumes/prune", filter_query(filters))
