@@ -45,6 +45,22 @@ def parser() -> argparse.ArgumentParser:
     flags = argparse.ArgumentParser(
         "wherry daemon", description="Run the engine in the foreground."
     )
+    for add in (
+        _add_listening,
+        _add_tls,
+        _add_folders,
+        _add_registries,
+        _add_runtimes,
+        _add_bridge,
+    ):
+        add(flags)
+    flags.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
+    flags.add_argument("-D", "--debug", action="store_true", help="log more")
+    flags.add_argument("--version", action="version", version=f"wherry {wherry.__version__}")
+    return flags
+
+
+def _add_listening(flags: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "-H",
         "--host",
@@ -59,10 +75,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="who may use the unix socket beside its owner (default docker)",
     )
-    _add_tls(flags)
+    flags.add_argument(
+        "--insecure-tcp",
+        action="store_true",
+        help="allow tcp:// without client certificates: everyone who reaches it is root here",
+    )
+
+
+def _add_folders(flags: argparse.ArgumentParser) -> None:
     flags.add_argument("--root", help="what must last: images, containers, volumes, the ledger")
     flags.add_argument("--data-root", dest="root", help=argparse.SUPPRESS)
     flags.add_argument("--exec-root", help="run-time state; keep it on a tmpfs")
+
+
+def _add_registries(flags: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "--registry-mirror",
         action="append",
@@ -77,6 +103,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="HOST[:PORT]",
         help="speak HTTP or unverified TLS with this registry (repeatable)",
     )
+
+
+def _add_runtimes(flags: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "--add-runtime",
         action="append",
@@ -85,6 +114,15 @@ def parser() -> argparse.ArgumentParser:
         help="another OCI runtime (runc, crun); those on PATH are known already",
     )
     flags.add_argument("--default-runtime", default="wherry", metavar="NAME")
+    flags.add_argument(
+        "--cdi-spec-dir",
+        action="append",
+        metavar="DIR",
+        help="descriptions of devices (CDI), instead of /etc/cdi and /var/run/cdi (repeatable)",
+    )
+
+
+def _add_bridge(flags: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "-b",
         "--bridge",
@@ -98,21 +136,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="CIDR",
         help="the default bridge's address; else from the first free one of Docker's pools",
     )
-    flags.add_argument(
-        "--cdi-spec-dir",
-        action="append",
-        metavar="DIR",
-        help="descriptions of devices (CDI), instead of /etc/cdi and /var/run/cdi (repeatable)",
-    )
-    flags.add_argument("--label", action="append", default=[], metavar="KEY=VALUE")
-    flags.add_argument(
-        "--insecure-tcp",
-        action="store_true",
-        help="allow tcp:// without client certificates: everyone who reaches it is root here",
-    )
-    flags.add_argument("-D", "--debug", action="store_true", help="log more")
-    flags.add_argument("--version", action="version", version=f"wherry {wherry.__version__}")
-    return flags
 
 
 def _add_tls(flags: argparse.ArgumentParser) -> None:
