@@ -114,11 +114,8 @@ def _by_template(found: Sequence[Document], template: Template) -> str:
         raise Failed(f"template parsing error: template: :1: executing {error}") from error
 
 
-def _flags(*more: Flag) -> tuple[Flag, ...]:
-    return (text("format f", "Format the output using the given Go template"), *more)
-
-
 _SIZE = "Display total file sizes if the type is container"
+_FORMAT = text("format f", "Format the output using the given Go template")
 
 command = Command(
     "inspect",
@@ -126,37 +123,24 @@ command = Command(
     "Return low-level information on objects",
     usage="NAME|ID [NAME|ID...]",
     arity=Arity(1),
-    flags=_flags(switch("size s", _SIZE), text("type", "Return JSON for specified type")),
+    flags=(_FORMAT, switch("size s", _SIZE), text("type", "Return JSON for specified type")),
 )
-container = Command(
-    "inspect",
-    inspect_container,
-    "Display detailed information on one or more containers",
-    usage="CONTAINER [CONTAINER...]",
-    arity=Arity(1),
-    flags=_flags(switch("size s", "Display total file sizes")),
+
+
+def _of_kind(kind: str, callback: Callable[..., None], *more: Flag) -> Command:
+    return Command(
+        "inspect",
+        callback,
+        f"Display detailed information on one or more {kind}s",
+        usage=f"{kind.upper()} [{kind.upper()}...]",
+        arity=Arity(1),
+        flags=(_FORMAT, *more),
+    )
+
+
+container = _of_kind("container", inspect_container, switch("size s", "Display total file sizes"))
+image = _of_kind("image", inspect_image)
+network = _of_kind(
+    "network", inspect_network, switch("verbose v", "Verbose output for diagnostics")
 )
-image = Command(
-    "inspect",
-    inspect_image,
-    "Display detailed information on one or more images",
-    usage="IMAGE [IMAGE...]",
-    arity=Arity(1),
-    flags=_flags(),
-)
-network = Command(
-    "inspect",
-    inspect_network,
-    "Display detailed information on one or more networks",
-    usage="NETWORK [NETWORK...]",
-    arity=Arity(1),
-    flags=_flags(switch("verbose v", "Verbose output for diagnostics")),
-)
-volume = Command(
-    "inspect",
-    inspect_volume,
-    "Display detailed information on one or more volumes",
-    usage="VOLUME [VOLUME...]",
-    arity=Arity(1),
-    flags=_flags(),
-)
+volume = _of_kind("volume", inspect_volume)
