@@ -8,6 +8,7 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 PATIENCE = 20.0
@@ -86,3 +87,15 @@ class Terminal:
     def is_restored(self) -> bool:
         """Whether the terminal's modes are those from before."""
         return termios.tcgetattr(self.inner) == self.before
+
+
+def use_a_shell(program: Sequence[str], env: dict[str, str]) -> None:
+    """A shell of `run -it` answers, ends with its code, and leaves the terminal as it was."""
+    words = [*program, "run", "--rm", "-it", "--network", "none", "busybox", "sh"]
+    with Terminal(words, env) as terminal:
+        terminal.expect("/ # ")
+        terminal.type("echo $((40+2))\r")
+        terminal.expect("42\r\n")
+        terminal.type("exit 5\r")
+        assert terminal.end() == 5
+        assert terminal.is_restored()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.compat import oracle
-from tests.compat.terminal import Terminal
+from tests.compat.terminal import use_a_shell
 
 pytestmark = [
     pytest.mark.root,
@@ -93,14 +93,7 @@ def test_much_data_both_ways(environment: dict[str, str]) -> None:
 
 
 def test_a_shell_at_a_terminal(environment: dict[str, str]) -> None:
-    words = [*WHERRY, "run", "--rm", "-it", "--network", "none", "busybox", "sh"]
-    with Terminal(words, environment) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("echo $((40+2))\r")
-        terminal.expect("42\r\n")
-        terminal.type("exit 5\r")
-        assert terminal.end() == 5
-        assert terminal.is_restored()
+    use_a_shell(WHERRY, environment)
 
 
 def test_an_unknown_authority_is_refused(environment: dict[str, str], tmp_path: Path) -> None:

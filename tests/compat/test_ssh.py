@@ -13,7 +13,7 @@ import pytest
 from tests.compat import nodes, sshd
 from tests.compat.nodes import DOCKER, WHERRY, Node
 from tests.compat.sshd import Server
-from tests.compat.terminal import Terminal
+from tests.compat.terminal import use_a_shell
 
 pytestmark = [
     pytest.mark.root,
@@ -64,14 +64,7 @@ def test_much_data_both_ways_and_an_end(far: Far, program: tuple[str, ...]) -> N
 
 @CLIENTS
 def test_a_shell_at_a_terminal(far: Far, program: tuple[str, ...]) -> None:
-    words = [*program, "run", "--rm", "-it", *NO_NET, "busybox", "sh"]
-    with Terminal(words, far.by_ssh) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("echo $((40+2))\r")
-        terminal.expect("42\r\n")
-        terminal.type("exit 5\r")
-        assert terminal.end() == 5
-        assert terminal.is_restored()
+    use_a_shell(program, far.by_ssh)
 
 
 @CLIENTS

@@ -11,7 +11,7 @@ import pytest
 
 from tests.compat import nodes
 from tests.compat.nodes import DOCKER, WHERRY, Node
-from tests.compat.terminal import Terminal
+from tests.compat.terminal import use_a_shell
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(bool(nodes.missing()), reason=nodes.missing())]
 CLIENTS = pytest.mark.parametrize("program", [DOCKER, WHERRY], ids=["docker", "wherry"])
@@ -49,14 +49,7 @@ def test_exec_ends_before_its_input_does(here: Node, program: tuple[str, ...]) -
 
 @CLIENTS
 def test_a_shell_at_a_terminal(here: Node, program: tuple[str, ...]) -> None:
-    words = [*program, "run", "--rm", "-it", *NO_NET, "busybox", "sh"]
-    with Terminal(words, here.secured) as terminal:
-        terminal.expect("/ # ")
-        terminal.type("echo $((40+2))\r")
-        terminal.expect("42\r\n")
-        terminal.type("exit 5\r")
-        assert terminal.end() == 5
-        assert terminal.is_restored()
+    use_a_shell(program, here.secured)
 
 
 @CLIENTS
