@@ -5,6 +5,7 @@ import json
 import posixpath
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 
 from wherry.client.contexts import Context, renamed
@@ -37,6 +38,12 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int) -> None:
     tar.addfile(info, io.BytesIO(data))
 
 
+_BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError),
+    RuntimeError,  # zipfile's word for what is encrypted
+)
+
+
 def read(data: bytes, name: str) -> Context:
     """The context under another name. Raises InvalidInput for what is no exported context."""
     if len(data) > MAX_BYTES:
@@ -44,7 +51,7 @@ def read(data: bytes, name: str) -> Context:
     try:
         members = dict(_zipped(data) if data.startswith(b"PK") else _tarred(data))
         meta = json.loads(members.pop(META))
-    except (tarfile.TarError, zipfile.BadZipFile, KeyError, ValueError) as error:
+    except _BROKEN as error:
         raise InvalidInput(f"not an exported context: {error}") from error
     if not isinstance(meta, dict):
         raise InvalidInput("not an exported context: meta.json is no object")

@@ -154,6 +154,8 @@ def _repaired(engine: Engine, finding: Finding) -> Finding:
             remove_folders(engine, os.path.basename(finding.name))
         else:
             return finding
-    except WherryError:
-        return finding  # it stays as found: another finding stands on it
+    except (WherryError, OSError) as error:  # another finding stands on it, or it is busy
+        return msgspec.structs.replace(
+            finding, problem=f"{finding.problem}; it could not be removed: {error}"
+        )
     return msgspec.structs.replace(finding, repaired=True)

@@ -12,7 +12,7 @@ from wherry.engine.containers.volumes import in_use
 from wherry.engine.engine import Engine
 from wherry.engine.events import event
 from wherry.kit.clock import SECOND, rfc3339
-from wherry.kit.errors import Conflict, NotFound, Unavailable, WherryError
+from wherry.kit.errors import Conflict, NotFound, Unavailable
 from wherry.volume import local
 
 NO_SWARM = (
@@ -107,7 +107,7 @@ async def prune(
             size = await engine.lanes.long(engine.volumes.content_size, volume.name)
             if not dry_run:
                 await remove(engine, volume.name, force=False)
-        except WherryError:
+        except (Conflict, NotFound):
             continue  # a container took it, or it is gone: then it is not ours to prune
         removed.append(volume.name)
         freed += size

@@ -3,10 +3,18 @@
 from wherry.cli import pruning
 from wherry.cli.pruning import Flags, Words
 from wherry.cli.session import Session
+from wherry.client.client import parse_version
+
+_ANONYMOUS_ONLY = (1, 42)
+"""The API version from which on a prune without `all` leaves named volumes."""
 
 
 def _warning(session: Session, flags: Flags) -> str:
-    kind = "all" if flags.every or session.client.version < "1.42" else "anonymous"
+    kind = (
+        "all"
+        if flags.every or parse_version(session.client.version) < _ANONYMOUS_ONLY
+        else "anonymous"
+    )
     return f"This will remove {kind} local volumes not used by at least one container."
 
 

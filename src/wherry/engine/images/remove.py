@@ -82,15 +82,22 @@ def _refuse_used(engine: Engine, image: ImageRecord, force: bool, name: str) -> 
             )
 
 
+def _is_used(engine: Engine, image: ImageRecord) -> bool:
+    return any(container.record.image == image.id for container in engine.containers)
+
+
+def _untagged(engine: Engine, image: ImageRecord) -> list[ImageDeleted]:
+    """What is told of an image's references when it goes."""
+    names = [tag.familiar for tag in engine.catalog.tags_of(image.id)]
+    return [ImageDeleted(untagged=name) for name in (*names, *image.repo_digests)]
+
+
 async def _delete(engine: Engine, image: ImageRecord, noprune: bool = False) -> list[ImageDeleted]:
     """References, record, and (unless `noprune`) the layers that nothing else needs."""
-    result = []
+    result = _untagged(engine, image)
     for tag in engine.catalog.tags_of(image.id):
         await engine.catalog.untag(image, tag)
-        result.append(ImageDeleted(untagged=tag.familiar))
-    result += [ImageDeleted(untagged=each) for each in image.repo_digests]
-    used = any(container.record.image == image.id for container in engine.containers)
-    if used:
+    if _is_used(engine, image):
         return result
     await engine.catalog.forget(image)
     result.append(ImageDeleted(deleted=image.id))
@@ -125,14 +132,13 @@ async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> I
     filters.check(IMAGES_PRUNE)
     pruned_until(filters)  # refused also where there is no image
     dangling = filters.boolean("dangling", True)
-    used = {container.record.image for container in engine.containers}
     deleted: list[ImageDeleted] = []
     freed, going = 0, set[Digest]()
     for image in engine.catalog:
         has_tags = bool(engine.catalog.tags_of(image.id))
-        if image.id in used or (dangling and has_tags):
+        if dangling and has_tags:
             continue
-        if await _selected(engine, image, filters):
+        if await _selected(engine, image, filters) and not _is_used(engine, image):
             freed += _freed_by(engine, image, going)
             going.add(image.id)
             deleted += _would_delete(engine, image) if dry_run else await _delete(engine, image)
@@ -142,8 +148,8 @@ async def prune(engine: Engine, filters: Filters, *, dry_run: bool = False) -> I
 
 
 def _would_delete(engine: Engine, image: ImageRecord) -> list[ImageDeleted]:
-    tags = [ImageDeleted(untagged=tag.familiar) for tag in engine.catalog.tags_of(image.id)]
-    return [*tags, ImageDeleted(deleted=image.id)]
+    """But for layers: which of them stay is seen when they are removed."""
+    return [*_untagged(engine, image), ImageDeleted(deleted=image.id)]
 
 
 def _freed_by(engine: Engine, image: ImageRecord, going: set[Digest]) -> int:
